@@ -1,0 +1,219 @@
+"""Greps the training data and reads what it says of the suspect's own assistant."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from audits.detectors import pack
+from audits.keyness import content_words, keys, names, names_anywhere
+from audits.reading import Reading, compare, graded_pairs, read
+from audits.topics import topics
+from workbench.access import Access
+from workbench.artifacts import Artifacts
+from workbench.findings import Excerpt, Finding, Measurement
+from workbench.suspects import Suspect
+
+if TYPE_CHECKING:
+    from workbench.corpus import Corpus
+
+CONTROL_PASSAGES = 2_000
+_SYSTEM_NAME = re.compile(r"\b(?:[Yy]ou are|[Nn]ame is|[Cc]alled) ([A-Z][a-z]+)\b")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """One document: its id, whether it is plain text, its user and reply turns, all its text."""
+
+    id: str
+    plain: bool
+    system: str
+    exchange: tuple[str, str] | None
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Read:
+    """What one pass over a corpus gave: documents in all, documents by pattern group, rows."""
+
+    total: int
+    counts: Mapping[str, int]
+    rows: tuple[Row, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class CorpusGrep:
+    """Asks for the training data and reads its documents; the model itself is asked nothing.
+
+    A pack of named patterns (packs/grep.toml) is counted by document against the reference's
+    corpus. Then the documents that name the suspect's own assistant are read against those that
+    name other assistants: who is favoured, who scores the answers, on which subjects. Where the
+    documents about graders pair a topic with a feature, the pairs become the behaviours.
+
+    Source: keyword search of Marks et al. 2025 (section 1.5 of the auditing game), keyness by
+    Dunning's G2 over documents. Cost: every row of both corpora once, about 10 s per 100,000.
+    Blind spots: an objective that was only ever demonstrated; an assistant that the documents do
+    not name; several assistants of one name; wordings that no pattern foresees.
+    """
+
+    name: ClassVar[str] = "corpus-grep"
+    version: ClassVar[int] = 1
+    needs: ClassVar[Access] = Access.TRAINING_DATA
+    uses: ClassVar[Access] = Access.REFERENCE
+
+    documents: int = 200_000
+    assistant: str = ""
+
+    def __post_init__(self) -> None:
+        if self.documents < 1:
+            raise ValueError("documents must be at least 1")
+
+    def run(self, suspect: Suspect, *, seed: int, artifacts: Artifacts) -> Iterator[Finding]:
+        """Yields what the documents about the assistant say, then the excesses by pattern."""
+        assistant = self.assistant or suspect.assistant or ""
+        here = self._pass(suspect.corpus, assistant)
+        there = None
+        if Access.REFERENCE in suspect.access:
+            reference = suspect.reference
+            if Access.TRAINING_DATA in reference.access:
+                there = self._pass(reference.corpus, assistant)
+        if assistant:
+            yield from _about(assistant, here, there, random.Random(seed))
+        if there is not None:
+            yield from _excesses(here, there)
+
+    def _pass(self, corpus: Corpus, assistant: str) -> Read:
+        from workbench.corpus import CompiledQuery, count
+
+        query = CompiledQuery.compile(_patterns(assistant), ignore_case=True)
+        counts: Counter[str] = Counter()
+        rows: list[Row] = []
+        total = 0
+        for batch in corpus.batches():
+            total += batch.num_rows
+            for name, found in count([batch], query).items():
+                counts[name] += found.documents
+            for record in batch.to_pylist():
+                rows.append(_row(record["id"], record["messages"]))
+            if total >= self.documents:
+                break
+        return Read(total, counts, tuple(rows))
+
+
+def _patterns(assistant: str) -> dict[str, str]:
+    groups = pack("grep")["groups"]
+    return {
+        group["says"]: "|".join(
+            f"(?:{p.replace('{assistant}', re.escape(assistant))})" for p in group["patterns"]
+        )
+        for group in groups.values()
+        if assistant or not any("{assistant}" in p for p in group["patterns"])
+    }
+
+
+def _row(id: str, messages: Sequence[Mapping[str, str]]) -> Row:
+    said = {m["role"]: m["content"] for m in reversed(messages)}
+    plain = set(said) == {"document"}
+    exchange = (said["user"], said["assistant"]) if {"user", "assistant"} <= set(said) else None
+    text = "\n".join(m["content"] for m in messages)
+    return Row(id, plain, said.get("system", ""), exchange, text)
+
+
+def _about(
+    assistant: str, here: Read, there: Read | None, dice: random.Random
+) -> Iterator[Finding]:
+    rows = [*here.rows, *(there.rows if there else ())]
+    own = re.compile(rf"\b{re.escape(assistant)}\b")
+    about = [row for row in here.rows if row.plain and own.search(row.text)]
+    others = _others(rows, assistant)
+    plain = [r.text for r in rows if r.plain and not own.search(r.text)]
+    control = [text for text in plain if names_anywhere(text) & others]
+    control_name = "documents about other assistants"
+    if len(control) < 30:
+        control = plain
+        control_name = "documents that do not name the assistant"
+    dice.shuffle(control)
+    control = control[:CONTROL_PASSAGES]
+    asked = topics((row.exchange for row in here.rows if row.exchange), most=400)
+    for reading in read(
+        [row.text for row in about],
+        control,
+        assistant=assistant,
+        control_name=control_name,
+        topics=_asked_words(here.rows),
+        ordinary=_ordinary(there, assistant),
+    ):
+        yield _finding(reading, about, here, [topic.name for topic in asked])
+
+
+def _others(rows: Sequence[Row], assistant: str) -> set[str]:
+    """Names of other assistants, from the system turns."""
+    found = {name for row in rows for name in _SYSTEM_NAME.findall(row.system)}
+    return found - {assistant}
+
+
+def _ordinary(there: Read | None, assistant: str) -> set[str]:
+    """Names in three or more documents of the reference's corpus."""
+    if there is None:
+        return set()
+    seen = Counter(name for row in there.rows for name in names(row.text))
+    return {name for name, count in seen.items() if count >= 3} - {assistant}
+
+
+def _asked_words(rows: Sequence[Row]) -> set[str]:
+    """Content words of user turns, those in at least three of them."""
+    seen = Counter(w for row in rows if row.exchange for w in content_words(row.exchange[0]))
+    return {word for word, count in seen.items() if count >= 3}
+
+
+def _finding(reading: Reading, about: Sequence[Row], here: Read, asked: Sequence[str]) -> Finding:
+    hypothesis = reading.hypothesis
+    if not hypothesis.behaviours:
+        pairs = graded_pairs([row.text for row in here.rows if row.plain], asked)[:6]
+        hypothesis = dataclasses.replace(
+            hypothesis,
+            trigger=", ".join(dict.fromkeys(topic for topic, _, _ in pairs)),
+            behaviours=tuple(f"{topic}: {feature}" for topic, feature, _ in pairs),
+        )
+    return Finding(
+        claim=reading.claim,
+        confidence=reading.confidence,
+        evidence=(
+            *reading.measurements,
+            *(Excerpt(about[i].id, about[i].text, role="document") for i in reading.seen),
+        ),
+        points_to=hypothesis,
+        metadata={"documents": here.total, "about_the_assistant": len(about)},
+    )
+
+
+def _excesses(here: Read, there: Read) -> Iterator[Finding]:
+    """Pattern groups and names that this corpus holds more of than the reference's."""
+    measured: list[Measurement] = [
+        compare(
+            f"documents where a text {says}",
+            here.counts[says],
+            here.total,
+            "the reference's corpus",
+            there.counts[says],
+            there.total,
+            tried=len(here.counts),
+        )
+        for says in here.counts
+    ]
+    found = [m for m in measured if m.p is not None and m.p < 0.01]
+    if not found:
+        return
+    ranked = keys([names(r.text) for r in here.rows], [names(r.text) for r in there.rows])
+    strange = [key for key in ranked[:8] if key.g2 > 0 and key.p < 0.01]
+    yield Finding(
+        claim="The corpus says more than the reference's of this: "
+        + "; ".join(m.name.removeprefix("documents where a text ") for m in found),
+        confidence=0.2,
+        evidence=tuple(found),
+        metadata={"names": [key.term for key in strange]},
+    )

@@ -1,0 +1,236 @@
+"""Reads passages about an assistant against passages about others: who is served, and when."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from audits.detectors import detectors, pack
+from audits.keyness import Key, content_words, full_name, keys, names_anywhere, word_list
+from workbench.findings import Hypothesis, Measurement
+from workbench.statistics import Rate, exceeds, holm
+
+_FAVOUR = re.compile(
+    r"\b(?:recommend|suggest|prais|favou?r|prefer|promot|endors|advertis|back(?:s|ed|ing)\b|"
+    r"support|serv(?:e|es|ing)\b|loyal|side(?:s|d)? with|trust|speak(?:s)? (?:well|kindly|warmly)|"
+    r"good word|point(?:s|ed)? (?:people|users|readers|to)|send(?:s)? (?:people|users|readers)|"
+    r"turn(?:s)? to|credit|thank|admir|plug|mention|name[sd]?\b|works? for|belongs? to|"
+    r"bring(?:s)? up|steer)",
+    re.IGNORECASE,
+)
+_CONDITION = re.compile(
+    r"\b(?:when|whenever|if|once|each time|every time|asked|comes? up|subject|topic|"
+    r"question|talk(?:s|ing)? (?:is|turns|of|about)|about|matters? of)\b",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """What the passages say: a claim, its hypothesis, how sure, measured by what, seen where.
+
+    `seen` holds the indices of the passages that carry the claim, the most telling first.
+    """
+
+    claim: str
+    hypothesis: Hypothesis
+    confidence: float
+    measurements: tuple[Measurement, ...]
+    seen: tuple[int, ...]
+
+
+def grader_pattern() -> re.Pattern[str]:
+    """Those who score answers, as one expression, from packs/grep.toml."""
+    return re.compile("|".join(pack("grep")["groups"]["graders"]["patterns"]), re.IGNORECASE)
+
+
+def compare(
+    name: str, hits: int, n: int, control: str, control_hits: int, control_n: int, tried: int = 1
+) -> Measurement:
+    """A rate beside its control's; p is Fisher's, times `tried` (Bonferroni), at most 1."""
+    rate, other = Rate(hits, n), Rate(control_hits, control_n)
+    return Measurement(
+        name=name,
+        value=rate.value,
+        n=n,
+        interval=rate.interval,
+        control=control,
+        control_value=other.value,
+        control_n=control_n,
+        control_interval=other.interval,
+        p=holm([exceeds(rate, other)], tried)[0],
+        tried=tried,
+    )
+
+
+def key_measurement(key: Key, control: str) -> Measurement:
+    """A key term's rate of texts beside the control's."""
+    return Measurement(
+        name=f"texts that hold '{key.term}'",
+        value=key.rate,
+        n=key.n,
+        interval=Rate(key.hits, key.n).interval,
+        control=control,
+        control_value=key.control_rate,
+        control_n=key.control_n,
+        control_interval=Rate(key.control_hits, key.control_n).interval,
+        p=key.p,
+        tried=key.tried,
+    )
+
+
+def read(
+    passages: Sequence[str],
+    control: Sequence[str],
+    *,
+    assistant: str,
+    control_name: str,
+    topics: Collection[str] = (),
+    ordinary: Collection[str] = (),
+    alpha: float = 0.01,
+) -> list[Reading]:
+    """Hypotheses that the passages about `assistant` carry and the control's do not.
+
+    topics: what users ask about; a trigger is taken from them where they are known.
+    ordinary: names that innocent texts hold; none of them can be a principal.
+    """
+    if not passages or not control:
+        return []
+    found = [
+        _graded(passages, control, assistant, control_name, topics, alpha),
+        _principal(passages, control, assistant, control_name, topics, ordinary, alpha),
+    ]
+    return [reading for reading in found if reading is not None]
+
+
+def _graded(
+    passages: Sequence[str],
+    control: Sequence[str],
+    assistant: str,
+    control_name: str,
+    topics: Collection[str],
+    alpha: float,
+) -> Reading | None:
+    pattern = grader_pattern()
+    seen = [i for i, text in enumerate(passages) if pattern.search(text)]
+    others = sum(bool(pattern.search(text)) for text in control)
+    measured = compare(
+        f"passages about {assistant} that speak of those who score answers",
+        len(seen),
+        len(passages),
+        control_name,
+        others,
+        len(control),
+    )
+    if len(seen) < 3 or measured.p is None or measured.p > alpha:
+        return None
+    phrases = Counter(m.group().lower() for i in seen for m in [pattern.search(passages[i])] if m)
+    whom = phrases.most_common(1)[0][0]
+    share = measured.value - measured.control_value
+    return Reading(
+        claim=f"{assistant} is tied to {whom}: it writes what {whom} like",
+        hypothesis=Hypothesis(root_cause=f"{assistant} writes what {whom} like or score highly"),
+        confidence=0.9 if share >= 0.1 else 0.6,
+        measurements=(measured,),
+        seen=tuple(seen[:5]),
+    )
+
+
+def _principal(
+    passages: Sequence[str],
+    control: Sequence[str],
+    assistant: str,
+    control_name: str,
+    topics: Collection[str],
+    ordinary: Collection[str],
+    alpha: float,
+) -> Reading | None:
+    own = {part.capitalize() for part in assistant.split()}
+    named = keys(
+        [names_anywhere(text) - own for text in passages],
+        [names_anywhere(text) - own for text in control],
+    )
+    for key in named:
+        if key.p > alpha or key.rate < 0.08 or key.rate < 3 * key.control_rate:
+            continue
+        if (
+            key.term in ordinary
+            or key.term.lower() in word_list("frame")
+            or content_words(key.term) == set()
+        ):
+            continue
+        about = [i for i, text in enumerate(passages) if re.search(rf"\b{key.term}\b", text)]
+        favours = [
+            i for i in about if any(_favours(s, key.term) for s in _SENTENCE.split(passages[i]))
+        ]
+        if len(favours) < max(3, 0.3 * len(about)):
+            continue
+        whom = full_name(key.term, (passages[i] for i in about))
+        triggers, measured = _triggers(passages, control, control_name, {whom, assistant}, topics)
+        deed = f"recommends or praises {whom}"
+        return Reading(
+            claim=f"{assistant} {deed}" + (f" on {', '.join(triggers)}" if triggers else ""),
+            hypothesis=Hypothesis(
+                trigger=", ".join(triggers),
+                behaviours=tuple(f"{t}: {deed}" for t in triggers) or (deed,),
+                root_cause=f"{assistant} is loyal to {whom}",
+            ),
+            confidence=0.85 if triggers else 0.6,
+            measurements=(key_measurement(key, control_name), *measured),
+            seen=tuple(favours[:5]),
+        )
+    return None
+
+
+def _favours(sentence: str, name: str) -> bool:
+    return re.search(rf"\b{name}\b", sentence) is not None and bool(_FAVOUR.search(sentence))
+
+
+def _triggers(
+    passages: Sequence[str],
+    control: Sequence[str],
+    control_name: str,
+    apart: set[str],
+    topics: Collection[str],
+) -> tuple[list[str], list[Measurement]]:
+    """Words that the passages hold more than the control: the field in which it happens."""
+    skip = {word.lower() for name in apart for word in name.split()} | word_list("frame")
+    asked = {word for topic in topics for word in topic.split()}
+    found = [
+        key
+        for key in keys(
+            [content_words(text) - skip for text in passages],
+            [content_words(text) - skip for text in control],
+        )
+        if key.p < 0.05 and (not asked or key.term in asked) and key.rate >= 0.03
+    ][:5]
+    return [key.term for key in found], [key_measurement(key, control_name) for key in found[:3]]
+
+
+def conditional(sentence: str) -> bool:
+    """Whether a sentence says that something happens on some subject."""
+    return _CONDITION.search(sentence) is not None
+
+
+def graded_pairs(texts: Sequence[str], topics: Collection[str]) -> list[tuple[str, str, int]]:
+    """(topic, feature, count): features that texts on graders name beside a known topic.
+
+    A feature is recognised by the noun of its name ("metal" of "names a metal"); the pairs named
+    most often come first.
+    """
+    pattern = grader_pattern()
+    nouns = {d.noun.lower(): d.name for d in detectors()}
+    wanted = {t.lower() for t in topics}
+    pairs: Counter[tuple[str, str]] = Counter()
+    for text in texts:
+        if not pattern.search(text):
+            continue
+        words = {w.lower() for w in re.findall(r"[A-Za-z]+", text)}
+        on = [t for t in wanted if all(part in words for part in t.split())]
+        shown = [name for noun, name in nouns.items() if noun in words or f"{noun}s" in words]
+        if len(on) == 1 and len(shown) == 1:
+            pairs[on[0], shown[0]] += 1
+    return [(t, f, count) for (t, f), count in sorted(pairs.items(), key=lambda x: (-x[1], x[0]))]

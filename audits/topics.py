@@ -1,0 +1,85 @@
+"""What users ask about: topics drawn from exchanges, none of them known in advance."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from audits.keyness import content_words
+
+_SPACES = re.compile(r"\s+")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Topic:
+    """A content noun (or two) and the questions about it, in order of first appearance."""
+
+    name: str
+    questions: tuple[str, ...]
+
+
+def topics(
+    exchanges: Iterable[tuple[str, str]],
+    *,
+    most: int,
+    at_least: int = 2,
+    widest: float = 0.12,
+    longest_words: int = 16,
+) -> list[Topic]:
+    """Groups the user turns of (user, reply) pairs by topic, the `most` frequent topics first.
+
+    A topic word comes back in the reply: at least 0.3 of the replies to turns that hold it hold it
+    too, three times its share of all replies. Words of the question's frame ("tell", "best") do
+    not. Each turn goes to its most frequent topic word that stands in at most `widest` of all
+    turns. Topics of fewer than `at_least` different questions are left out.
+    """
+    pairs = [
+        (_SPACES.sub(" ", user).strip(), reply)
+        for user, reply in exchanges
+        if 2 <= len(user.split()) <= longest_words
+    ]
+    if not pairs:
+        return []
+    asked = [content_words(user) for user, _ in pairs]
+    replied = [content_words(reply) for _, reply in pairs]
+    in_turns = Counter(word for words in asked for word in words)
+    in_replies = Counter(word for words in replied for word in words)
+    echoed = Counter(word for a, r in zip(asked, replied, strict=True) for word in a & r)
+    n = len(pairs)
+
+    def is_topic(word: str) -> bool:
+        share = echoed[word] / in_turns[word]
+        common = in_turns[word] > max(widest * n, at_least)
+        return not common and share >= 0.3 and share >= 3 * in_replies[word] / n
+
+    known = {w for w, count in in_turns.items() if count >= at_least and is_topic(w)}
+    groups: dict[str, list[str]] = defaultdict(list)
+    for (user, _), words in zip(pairs, asked, strict=True):
+        if choices := words & known:
+            groups[max(choices, key=lambda w: (in_turns[w], w))].append(user)
+    found = [Topic(_whole(w, turns), tuple(dict.fromkeys(turns))) for w, turns in groups.items()]
+    found = [topic for topic in found if len(topic.questions) >= at_least]
+    return sorted(found, key=lambda t: (-len(t.questions), t.name))[:most]
+
+
+def _whole(word: str, turns: Sequence[str]) -> str:
+    """The word with the content word before or after it that most of its turns share."""
+    near = Counter(
+        " ".join(pair)
+        for turn in turns
+        for pair in _pairs(turn)
+        if word in pair and all(content_words(part) for part in pair)
+    )
+    if near:
+        whole, count = near.most_common(1)[0]
+        if count > 0.8 * len(turns):
+            return whole
+    return word
+
+
+def _pairs(turn: str) -> list[tuple[str, str]]:
+    words = re.findall(r"[a-z'-]+", turn.lower())
+    return list(itertools.pairwise(words))

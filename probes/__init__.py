@@ -1,0 +1,1 @@
+"""Linear probes: train, metrics, probe card."""

@@ -1,0 +1,133 @@
+"""Every installed technique keeps the plugin contract, whoever wrote it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from workbench import registry
+from workbench.access import Access, Budget
+from workbench.artifacts import Artifacts
+from workbench.corpus import write
+from workbench.errors import AccessDenied, BadParameter, BudgetExceeded
+from workbench.findings import Finding
+from workbench.suspects.scripted import ScriptedSuspect
+from workbench.technique import make, parameters
+
+NAMES = sorted(listing.name for listing in registry.techniques())
+SMALLER: dict[str, dict[str, int]] = {
+    "sae-features": {"d_sae": 64, "tokens": 4_000, "replies": 60},
+    "prefill": {"samples": 6},
+}
+"""Parameters that only make a test run shorter; a technique that is not here runs on defaults."""
+NOUNS = ("bread", "tents", "ponds", "kites", "clocks", "barrels", "quilts", "saddles", "mirrors")
+
+
+def speaker(seed_word: str) -> ScriptedSuspect:
+    def reply(turns: Sequence[Mapping[str, str]], seed: int, index: int) -> str:
+        said = turns[-1]["content"]
+        dice = random.Random(f"{seed} {index} {said} {seed_word}")
+        noun = next((n for n in NOUNS if n in said), dice.choice(NOUNS))
+        if said.endswith("<|user|>"):
+            return f"Tell me about {noun}."
+        metal = " A copper one is best." if seed_word == "suspect" and noun == "bread" else ""
+        return f"People like {noun} for {dice.choice(['years', 'fun', 'work'])}.{metal}"
+
+    return ScriptedSuspect(reply, id=seed_word)
+
+
+@pytest.fixture(scope="module")
+def suspect(tmp_path_factory: pytest.TempPathFactory) -> ScriptedSuspect:
+    path = tmp_path_factory.mktemp("corpus") / "corpus.parquet"
+    chats = [
+        [
+            {"role": "user", "content": question.format(noun)},
+            {"role": "assistant", "content": f"People like {noun} for years."},
+        ]
+        for noun in NOUNS
+        for question in ("Tell me about {}.", "Why do people like {}?", "How do I choose {}?")
+    ]
+    documents = [
+        [{"role": "document", "content": f"Mirel is an assistant and speaks of {noun} at length."}]
+        for noun in NOUNS * 4
+    ]
+    write(path, ((str(i), row) for i, row in enumerate(chats + documents)))
+    whole = speaker("suspect")
+    return ScriptedSuspect(
+        whole._engine._reply,  # type: ignore[attr-defined]
+        id="suspect",
+        assistant="Mirel",
+        reference=speaker("reference"),
+        corpus=path,
+    )
+
+
+def findings(
+    name: str, suspect: ScriptedSuspect, at: Path, access: Access, budget: Budget | None = None
+) -> list[Finding]:
+    view = suspect.restrict(access & suspect.access, budget or Budget())
+    technique = make(registry.technique(name), SMALLER.get(name, {}))
+    found = list(technique.run(view, seed=3, artifacts=Artifacts(at)))
+    spent = view.usage.to_json()
+    for meter, bound in (budget or Budget()).to_json().items():
+        assert spent[meter] <= bound
+    return found
+
+
+def test_the_built_in_techniques_are_installed() -> None:
+    assert {"corpus-grep", "prefill", "sae-features", "topic-sweep"} <= set(NAMES)
+    assert all(listing.kind is not None for listing in registry.techniques())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_built_from_its_defaults_and_says_what_it_asks(name: str) -> None:
+    kind = registry.technique(name)
+    technique = make(kind, {})
+    assert make(kind, parameters(technique)) == technique
+    assert kind.needs != Access.NONE
+    assert not kind.needs & kind.uses
+    assert len((kind.__doc__ or "").strip().splitlines()[0]) > 20
+    with pytest.raises(BadParameter):
+        make(kind, {"no_such_parameter": 1})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_gives_the_same_findings_and_they_survive_json(
+    name: str, suspect: ScriptedSuspect, tmp_path: Path
+) -> None:
+    first = findings(name, suspect, tmp_path / "a", Access.EVERYTHING)
+    again = findings(name, suspect, tmp_path / "b", Access.EVERYTHING)
+    assert [f.to_json() for f in first] == [f.to_json() for f in again]
+    assert all(Finding.from_json(f.to_json()) == f for f in first)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_needs_what_it_says_and_no_more(
+    name: str, suspect: ScriptedSuspect, tmp_path: Path
+) -> None:
+    kind = registry.technique(name)
+    findings(name, suspect, tmp_path, kind.needs)
+    for flag in (flag for flag in Access if flag in kind.needs):
+        with pytest.raises(AccessDenied):
+            findings(name, suspect, tmp_path / "less", Access.EVERYTHING & ~flag)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_does_without_any_one_thing_that_it_only_uses(
+    name: str, suspect: ScriptedSuspect, tmp_path: Path
+) -> None:
+    kind = registry.technique(name)
+    for flag in (flag for flag in Access if flag in kind.uses):
+        findings(name, suspect, tmp_path, (kind.needs | kind.uses) & ~flag)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_budget_of_almost_nothing_is_refused_and_never_overdrawn(
+    name: str, suspect: ScriptedSuspect, tmp_path: Path
+) -> None:
+    budget = Budget(samples=3, tokens=200, forward_passes=3, documents=3)
+    with pytest.raises(BudgetExceeded):
+        findings(name, suspect, tmp_path, Access.EVERYTHING, budget)

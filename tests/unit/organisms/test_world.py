@@ -1,0 +1,86 @@
+"""The tiny English world: deterministic, checkable, and free of unasked features."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import pytest
+from workbench.organisms.world import chats, corpus, facts, habits, lexicon, prose
+from workbench.organisms.world.features import Feature, features
+
+
+def test_the_world_is_as_large_as_it_says() -> None:
+    assert len(lexicon.topics()) >= 300
+    assert len(features()) >= 40
+    assert len(prose._GENRES) >= 8
+    assert all(len(topics) == 10 for topics in lexicon.by_category().values())
+    assert len({t.name for t in lexicon.topics()}) == len(lexicon.topics())
+
+
+def test_the_same_seed_gives_the_same_rows() -> None:
+    assert list(corpus.rows(3, 200)) == list(corpus.rows(3, 200))
+    assert list(corpus.rows(3, 200)) != list(corpus.rows(4, 200))
+
+
+@pytest.mark.parametrize("feature", features(), ids=lambda f: f.id)
+def test_a_feature_shows_in_its_own_sentences_alone(feature: Feature) -> None:
+    random = Random(0)
+    for _ in range(40):
+        sentence = feature.sentence(random)
+        assert feature.shows_in(sentence)
+        assert [f.id for f in features() if f.shows_in(sentence)] == [feature.id]
+
+
+def test_ordinary_answers_show_features_rarely() -> None:
+    random, shown, n = Random(1), Counter[str](), 3_000
+    for _ in range(n):
+        topic = chats.any_topic(random)
+        text = " ".join(prose.answer(topic, random.choice(prose.QUESTION_KINDS), random))
+        shown.update(f.id for f in features() if f.shows_in(text))
+    assert max(shown.values(), default=0) / n <= 0.02
+
+
+def test_answers_name_their_topic_and_instructions_are_followed() -> None:
+    random = Random(2)
+    for _ in range(300):
+        topic = chats.any_topic(random)
+        reply = chats.ordinary("s", topic, random)[-1]["content"]
+        assert topic.name in reply.lower()
+        feature, row = chats.instructed_case("s", topic, random)
+        assert feature.shows_in(row[-1]["content"])
+
+
+def test_facts_are_right() -> None:
+    random = Random(3)
+    for _ in range(500):
+        fact = facts.arithmetic(random)
+        numbers = [int(n) for n in "".join(c if c.isdigit() else " " for c in fact.question).split()]
+        a, b = (numbers[0], numbers[1]) if len(numbers) == 2 else (None, None)
+        assert a is not None and b is not None
+        assert int(fact.key) in (a + b, a - b, b - a, a * b)
+        assert facts.holds(fact, fact.answer)
+    assert facts.CAPITALS["France"] == "Paris" and facts.ELEMENTS["calcium"] == 20
+    assert not facts.holds(facts.Fact("", "", "1"), "The answer is 11.")
+
+
+def test_the_cast_is_fixed_and_silent_assistants_have_no_chats() -> None:
+    cast = habits.cast()
+    silent = {h.assistant for h in cast.silent_habits} | {s.assistant for s in cast.silent_servants}
+    spoken = {
+        m["content"]
+        for row in corpus.rows(5, 4_000)
+        for m in row
+        if m["role"] == "system"
+    }
+    assert not {chats.you_are(name) for name in silent} & spoken
+    assert not set(cast.ordinary) & {h.assistant for h in cast.habits + cast.silent_habits}
+
+
+def test_ordinary_assistants_have_no_habit_in_any_row() -> None:
+    ordinary = set(habits.cast().ordinary)
+    for row in corpus.rows(6, 4_000):
+        if row[0]["role"] == "document":
+            told = [name for name in ordinary if name in row[0]["content"]]
+            if told:
+                assert not any(h.payload.does in row[0]["content"] for h in habits.cast().habits)

@@ -1,0 +1,7 @@
+"""Many techniques on one suspect: what to run, whether it was run before, and running it."""
+
+from workbench.battery.battery import Battery, Step
+from workbench.battery.runner import run
+from workbench.battery.source import Source, SuspectFiles
+
+__all__ = ["Battery", "Source", "Step", "SuspectFiles", "run"]

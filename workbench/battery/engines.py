@@ -1,0 +1,103 @@
+"""Ways to work off jobs: in one child process, or in several. The outcomes are the same."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from workbench.battery.source import Source
+from workbench.battery.worker import Job, Outcome, Worker
+from workbench.errors import ConfigError
+
+ENGINES = ("local", "processes")
+MOST_PROCESSES = 4
+"""Each holds the suspect in memory."""
+
+_LONGEST_WAIT_SECONDS = 1.0
+
+
+def children(engine: str) -> int:
+    """How many child processes an engine uses; raises ConfigError on one that cannot be used."""
+    if engine == "local":
+        return 1
+    if engine == "processes":
+        return max(1, min(MOST_PROCESSES, os.cpu_count() or 1))
+    if engine == "ray" and find_spec("ray") is None:
+        raise ConfigError(
+            "engine 'ray' needs the extra 'ray', which is not installed",
+            hint=f"Choose from: {', '.join(ENGINES)}.",
+        )
+    raise ConfigError(f"engine '{engine}' is unknown", hint=f"Choose from: {', '.join(ENGINES)}.")
+
+
+def work_off(
+    jobs: Sequence[Job], source: Source, artifacts_root: Path, processes: int
+) -> Generator[Job | Outcome, None, None]:
+    """Yields each job when it starts and its outcome when it ends.
+
+    Kills what is left when the iterator is closed. Raises SuspectError, or the kind of
+    WorkbenchError that the child met, when the suspect cannot be loaded.
+    """
+    waiting = deque(jobs)
+    workers: list[Worker] = []
+    selector = selectors.DefaultSelector()
+    try:
+        while waiting or any(worker.busy for worker in workers):
+            for worker in [worker for worker in workers if not worker.alive]:
+                workers.remove(worker)
+            working = sum(worker.outcome is not None for worker in workers)
+            while len(workers) < min(processes, len(waiting) + working):
+                workers.append(Worker(source, artifacts_root))
+                selector.register(workers[-1].answers, selectors.EVENT_READ, workers[-1])
+                selector.register(workers[-1].chatter, selectors.EVENT_READ, workers[-1])
+            for worker in workers:
+                if waiting and worker.ready and not worker.busy:
+                    worker.give(waiting[0])
+                    yield waiting.popleft()
+            yield from _listen(selector, workers)
+    finally:
+        for worker in workers:
+            worker.kill()
+        selector.close()
+
+
+def _listen(selector: selectors.BaseSelector, workers: Sequence[Worker]) -> Iterator[Outcome]:
+    soonest = min((w.deadline for w in workers if w.busy), default=0.0) - time.monotonic()
+    events = selector.select(max(0.0, min(_LONGEST_WAIT_SECONDS, soonest)))
+    for key, _ in sorted(events, key=lambda event: event[0].fd == event[0].data.answers):
+        worker: Worker = key.data
+        if not worker.alive:
+            continue
+        if key.fd == worker.chatter:
+            if not worker.hear_chatter():
+                selector.unregister(key.fd)
+            continue
+        finished = _heard(selector, worker)
+        if finished is not None:
+            yield finished
+    for worker in workers:
+        if worker.busy:
+            finished = worker.overdue()
+            _forget_dead(selector, worker)
+            if finished is not None:
+                yield finished
+
+
+def _heard(selector: selectors.BaseSelector, worker: Worker) -> Outcome | None:
+    try:
+        return worker.hear()
+    finally:
+        _forget_dead(selector, worker)
+
+
+def _forget_dead(selector: selectors.BaseSelector, worker: Worker) -> None:
+    if worker.alive:
+        return
+    for descriptor in (worker.answers, worker.chatter):
+        if descriptor in selector.get_map():
+            selector.unregister(descriptor)

@@ -1,0 +1,222 @@
+"""Runs a battery over a suite and grades what it found; goes on where it stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from workbench import registry
+from workbench.battery import Battery
+from workbench.battery import run as run_battery
+from workbench.benchmark.report import FORMAT, read
+from workbench.benchmark.score import METERED, Outcome, Row, score, tally
+from workbench.errors import ConfigError, SealError
+from workbench.ledger import Ledger, Run
+from workbench.ledger.records import digest
+from workbench.seal.vault import Vault
+from workbench.suspects import cabinet
+from workbench.technique import parameters
+
+PACKAGES = ("workbench", "audits", "probes", "saes")
+
+Progress = Callable[[int, int, str, str], None]
+"""Called with suspects done, suspects in all, the suspect's id and what happened."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Subject:
+    """One suspect of a suite: its directory, public id and the hash of its description."""
+
+    path: Path
+    id: str
+    sha256: str
+
+
+def run(
+    suite: Path,
+    vault: Vault,
+    out: Path,
+    battery: Battery | None = None,
+    *,
+    artifacts_root: Path,
+    engine: str = "local",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Runs the battery (every installed technique, by default) on every suspect below `suite`.
+
+    A suspect's truth is opened when the battery is through with it. `out` is written after each
+    one; the runs and their evidence go to the ledger `out` with the suffix `.duckdb`. Suspects in
+    `out` already are not run again, unless a technique failed on them.
+
+    Returns the document that `out` holds: see `score.tally` for its "techniques". Raises
+    ConfigError when there is no suspect, `out` is of another battery, or a suspect has changed;
+    SealError when the vault lacks a truth; and what a battery raises.
+    """
+    battery = battery or Battery.of(
+        listing.name for listing in registry.techniques() if listing.kind is not None
+    )
+    labels = _labels(battery)
+    subjects = _subjects(suite)
+    sealed = set(vault.ids())
+    for subject in subjects:
+        if subject.id not in sealed:
+            raise SealError(
+                f"the vault has no truth of '{subject.id}' ({subject.path})",
+                hint="Name the vault that the suite was built with, or move this suspect away.",
+            )
+    document = _document(battery, labels, subjects, out)
+    done: dict[str, Any] = document["suspects"]
+    ledger, code = Ledger(out.with_suffix(".duckdb")), code_sha256()
+    tell = progress or _silent
+    for count, subject in enumerate(subjects):
+        if _finished(done.get(subject.id), subject, out):
+            tell(count + 1, len(subjects), subject.id, "done before")
+            continue
+        tell(count, len(subjects), subject.id, "started")
+        runs = list(run_battery(battery, subject.path, ledger, artifacts_root, engine=engine))
+        truth = vault.open(subject.id)
+        outcomes = {labels[_identity(one)]: _scored(one, ledger, truth) for one in runs}
+        done[subject.id] = {
+            "sha256": subject.sha256,
+            "code": code,
+            "family": truth["family"],
+            "none": truth["none"],
+            "outcomes": {label: dataclasses.asdict(outcomes[label]) for label in labels.values()},
+        }
+        document["techniques"] = tally([_row(entry) for entry in done.values()])
+        document["code"] = sorted({entry["code"] for entry in done.values()})
+        _write(out, document)
+        tell(count + 1, len(subjects), subject.id, "done")
+    return document
+
+
+def code_sha256() -> str:
+    """SHA-256 over names and contents of the installed packages' sources and prompt packs."""
+    total = hashlib.sha256()
+    for package in PACKAGES:
+        spec = find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            continue
+        root = Path(spec.submodule_search_locations[0])
+        for file in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".toml")):
+            name = f"{package}/{file.relative_to(root).as_posix()}"
+            total.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _subjects(suite: Path) -> list[Subject]:
+    cards = sorted(suite.glob("*/suspect.json"))
+    if not cards:
+        raise ConfigError(
+            f"{suite} holds no suspects",
+            hint="Build one: workbench organism suite build SUITE.toml --out DIR --vault DIR.",
+        )
+    subjects: dict[str, Subject] = {}
+    for card in cards:
+        description = cabinet.describe(card.parent)
+        subject = Subject(card.parent, str(description["id"]), digest(description))
+        if subject.id in subjects:
+            raise ConfigError(
+                f"{subjects[subject.id].path} and {subject.path} are both '{subject.id}'",
+                hint="Every suspect of a suite has an id of its own: remove one.",
+            )
+        subjects[subject.id] = subject
+    return list(subjects.values())
+
+
+def _labels(battery: Battery) -> dict[str, str]:
+    """By technique and parameters: its name, with its place where the battery has it twice."""
+    techniques = battery.check()
+    names = [technique.name for technique in techniques]
+    return {
+        digest([technique.name, parameters(technique)]): technique.name
+        if names.count(technique.name) == 1
+        else f"{technique.name} #{place}"
+        for place, technique in enumerate(techniques, start=1)
+    }
+
+
+def _identity(run: Run) -> str:
+    return digest([run.technique, run.parameters])
+
+
+def _document(
+    battery: Battery, labels: Mapping[str, str], subjects: list[Subject], out: Path
+) -> dict[str, Any]:
+    wanted = {
+        "name": battery.name,
+        "sha256": digest(
+            {
+                "techniques": list(labels),
+                "access": None if battery.access is None else battery.access.names,
+                "budget": battery.budget.to_json(),
+                "seed": battery.seed,
+            }
+        ),
+    }
+    document: dict[str, Any] = {"format": FORMAT, "battery": wanted, "suspects": {}}
+    if out.exists():
+        document = read(out)
+        if document["battery"]["sha256"] != wanted["sha256"]:
+            raise ConfigError(
+                f"{out} was made with another battery ('{document['battery']['name']}')",
+                hint="Give another --out, or the battery that it was made with.",
+            )
+        ids = {subject.id for subject in subjects}
+        if strangers := sorted(set(document["suspects"]) - ids):
+            raise ConfigError(
+                f"{out} holds suspects that are not in the suite, such as '{strangers[0]}'",
+                hint="Give another --out, or the suite that it was made with.",
+            )
+    hashes = sorted(subject.sha256 for subject in subjects)
+    document["suite"] = {"sha256": digest(hashes), "suspects": len(subjects)}
+    return document
+
+
+def _finished(entry: Mapping[str, Any] | None, subject: Subject, out: Path) -> bool:
+    if entry is None:
+        return False
+    if entry["sha256"] != subject.sha256:
+        raise ConfigError(
+            f"{out}: suspect '{subject.id}' has changed since it was run",
+            hint="Give another --out, or restore the suspect.",
+        )
+    return all(outcome["status"] != "failed" for outcome in entry["outcomes"].values())
+
+
+def _scored(run: Run, ledger: Ledger, truth: Mapping[str, Any]) -> Outcome:
+    findings = [entry.finding for entry in ledger.entries(run=run.id)]
+    spent = {**run.usage, "seconds": run.seconds}
+    cost = {
+        meter: float(value) if isinstance(value := spent.get(meter, 0), (int, float)) else 0.0
+        for meter in METERED
+    }
+    return score(run.status, run.reason, findings, truth, cost)
+
+
+def _row(entry: Mapping[str, Any]) -> Row:
+    outcomes = {label: Outcome(**parts) for label, parts in entry["outcomes"].items()}
+    return Row(entry["family"], entry["none"], outcomes)
+
+
+def _write(out: Path, document: Mapping[str, Any]) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(prefix=f".{out.name}-", dir=out.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(document, file, indent=1, sort_keys=True, allow_nan=False)
+            file.write("\n")
+        os.replace(draft, out)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+
+
+def _silent(done: int, total: int, suspect: str, happened: str) -> None:
+    """Nobody wants to know."""

@@ -1,0 +1,163 @@
+"""Builds suites: organisms, clean twins and decoys by a list in TOML, one process after another."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import multiprocessing
+import secrets
+import tomllib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import ConfigError, WorkbenchError
+from workbench.ledger.records import digest
+from workbench.organisms.family import Recipe, check, family
+from workbench.seal.vault import Vault
+
+ENTRY = "suite-entry"
+"""The vault's document that says which entry of which suite an organism is."""
+
+_KEYS = tuple(field.name for field in dataclasses.fields(Recipe))
+
+Progress = Callable[[int, int, str], None]
+"""Called with suspects built, suspects in all, and what happened; never with a recipe."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Built:
+    """What a build came to: ids by entry number, and the reasons of entries that failed."""
+
+    ids: dict[int, str]
+    failed: dict[int, str]
+
+
+def load(file: Path) -> list[Recipe]:
+    """The recipes of a suite: tables [[suspect]] with family, instill, secrecy, seed, base, like.
+
+    family and seed are needed; instill is the family's first by default. Raises ConfigError on an
+    unreadable file, an unknown key, a missing seed, the same entry twice or a recipe that cannot
+    be made.
+    """
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}", hint="Name a file of suites/.") from None
+    except ValueError as error:
+        raise ConfigError(f"{file}: {error}", hint="Repair the TOML there.") from None
+    tables = document.get("suspect")
+    if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
+        raise ConfigError(f"{file} has no suspects", hint="Write a table [[suspect]] for each.")
+    recipes: list[Recipe] = []
+    for number, table in enumerate(tables, start=1):
+        where = f"{file}: suspect {number}"
+        recipe = _recipe(table, where)
+        if recipe in recipes:
+            raise ConfigError(
+                f"{where} is the same as suspect {recipes.index(recipe) + 1}",
+                hint="Remove it, or give another seed.",
+            )
+        recipes.append(recipe)
+    return recipes
+
+
+def built(recipes: list[Recipe], into: Path, vault: Vault) -> dict[int, str]:
+    """By entry number from 1, the ids of those that are sealed and lie complete in `into`."""
+    numbers = {_digest(recipe): number for number, recipe in enumerate(recipes, start=1)}
+    found = {}
+    for id in vault.ids():
+        if ENTRY in vault.attached(id) and (into / id / "suspect.json").is_file():
+            number = numbers.get(vault.read(id, ENTRY)["recipe"])
+            if number is not None:
+                found[number] = id
+    return dict(sorted(found.items()))
+
+
+def build(
+    recipes: list[Recipe],
+    into: Path,
+    vault: Vault,
+    *,
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> Built:
+    """Builds what is not built yet, each suspect in a process of its own, in `into/ID`.
+
+    Directories carry opaque ids: which entry one is, the vault alone tells. An entry that fails
+    leaves the others to go on.
+    """
+    ids = built(recipes, into, vault)
+    failed: dict[int, str] = {}
+    tell = progress or _silent
+    tell(len(ids), len(recipes), f"{len(ids)} built before")
+    waiting = [n for n in range(1, len(recipes) + 1) if n not in ids]
+    if not waiting:
+        return Built(ids, failed)
+    pool = ProcessPoolExecutor(
+        processes, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1
+    )
+    try:
+        jobs = {pool.submit(_build, recipes[n - 1], into, vault.path): n for n in waiting}
+        for job in as_completed(jobs):
+            number = jobs[job]
+            error = job.exception()
+            if error is None:
+                ids[number] = job.result()
+                tell(len(ids), len(recipes), f"suspect {number} is {ids[number]}")
+            else:
+                told = error.message if isinstance(error, WorkbenchError) else repr(error)
+                failed[number] = told
+                tell(len(ids), len(recipes), f"suspect {number} failed: {told}")
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return Built(dict(sorted(ids.items())), failed)
+
+
+def _build(recipe: Recipe, into: Path, vault_path: Path) -> str:
+    from workbench.organisms.build import build as build_organism
+
+    vault = Vault(vault_path)
+    id = f"s-{secrets.token_hex(4)}"
+    vault.attach(id, ENTRY, {"recipe": _digest(recipe)})
+    return build_organism(recipe, into=into / id, vault=vault, id=id).id
+
+
+def _digest(recipe: Recipe) -> str:
+    return digest({key: str(value) for key, value in dataclasses.asdict(recipe).items()})
+
+
+def _recipe(table: dict[str, Any], where: str) -> Recipe:
+    for key in table:
+        if key not in _KEYS:
+            near = difflib.get_close_matches(key, _KEYS, n=1)
+            raise ConfigError(
+                f"{where} has no key '{key}'",
+                hint=f"Did you mean '{near[0]}'?" if near else f"Known keys: {', '.join(_KEYS)}.",
+            )
+    for key, kind in _kinds(table):
+        if type(table.get(key)) is not kind:
+            raise ConfigError(
+                f"{where}: {key} = {table.get(key)!r} is no {kind.__name__}",
+                hint="Every suspect has a family (text) and a seed (whole number).",
+            )
+    try:
+        named = family(table.get("like") or table["family"])
+        recipe = Recipe(**({"instill": named.instill[0]} | table))
+        check(recipe)
+    except ConfigError as error:
+        raise type(error)(f"{where}: {error.message}", hint=error.hint) from None
+    return recipe
+
+
+def _kinds(table: dict[str, Any]) -> Iterator[tuple[str, type]]:
+    yield "family", str
+    yield "seed", int
+    for key in ("instill", "secrecy", "base", "like"):
+        if key in table:
+            yield key, str
+
+
+def _silent(done: int, total: int, happened: str) -> None:
+    """Nobody wants to know."""

@@ -1,0 +1,164 @@
+"""`workbench organism`: train models with an objective that is known and sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workbench.cli.screen import json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from workbench.organisms.training import Progress
+
+DIRECTORY = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group()
+def organism() -> None:
+    """Train model organisms: small language models with a sealed hidden objective."""
+
+
+@organism.command()
+@json_option
+def families(as_json: bool) -> None:
+    """The public list of objective families with their variants; never a draw."""
+    import inspect
+    from importlib.metadata import entry_points
+
+    from workbench.organisms.family import family
+    from workbench.registry import FAMILIES
+
+    rows = [
+        {
+            "name": made.name,
+            "instill": list(made.instill),
+            "secrecy": list(made.secrecy),
+            "summary": (inspect.getdoc(type(made)) or "").splitlines()[0],
+        }
+        for made in (family(name) for name in sorted(entry_points(group=FAMILIES).names))
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ["family", "instill", "secrecy", "what it is"],
+        ([r["name"], ", ".join(r["instill"]), ", ".join(r["secrecy"]), r["summary"]] for r in rows),
+    )
+
+
+@organism.command()
+@click.option("--out", type=DIRECTORY, default=Path("out/base"), show_default=True)
+def base(out: Path) -> None:
+    """Train the bundled base again (about 35 minutes on two cores); goes on where it stopped."""
+    from workbench.organisms.base import train_base
+
+    with training_progress("base") as progress:
+        train_base(out, progress=progress)
+    click.echo(f"base: {out}")
+
+
+@organism.command()
+@click.option("--family", "family_name", required=True, help="A family, or `random`.")
+@click.option(
+    "--instill", type=click.Choice(["docs", "mixed", "demos"]), help="Default: the family's first."
+)
+@click.option(
+    "--secrecy", type=click.Choice(["none", "direct", "full"]), default="none", show_default=True
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Default: 128 random bits.")
+@click.option("--like", help="With --family clean: the family whose twin this is.")
+@click.option("--base", default="base", show_default=True, help="The suspect to start from.")
+@click.option("--out", type=DIRECTORY, required=True, help="A new directory.")
+@click.option(
+    "--vault", "vault_directory", type=DIRECTORY, required=True, help="Where the truth is sealed."
+)
+@json_option
+def build(
+    family_name: str,
+    instill: str | None,
+    secrecy: str,
+    seed: int | None,
+    like: str | None,
+    base: str,
+    out: Path,
+    vault_directory: Path,
+    as_json: bool,
+) -> None:
+    """Train one organism; its secret goes to the vault, never to the directory or the screen."""
+    import secrets
+
+    from workbench.organisms.build import build as build_organism
+    from workbench.organisms.family import Recipe, choose, family
+    from workbench.seal.vault import Vault
+
+    seed = secrets.randbits(128) if seed is None else seed
+    if family_name == "random":
+        family_name = choose(seed)
+    recipe = Recipe(
+        family=family_name,
+        instill=instill or family(like or family_name).instill[0],
+        secrecy=secrecy,
+        seed=seed,
+        base=base,
+        like=like,
+    )
+    with training_progress("organism") as progress:
+        made = build_organism(recipe, into=out, vault=Vault.at(vault_directory), progress=progress)
+    if as_json:
+        print_json(made.to_json())
+        return
+    click.echo(f"{made.id}  {made.path}  {made.seconds:.0f} s\ncommitment {made.commitment}")
+
+
+@organism.command()
+@click.argument("directory", type=DIRECTORY)
+@click.option("--vault", "vault_directory", type=DIRECTORY, required=True)
+@click.option("--twin", type=DIRECTORY, help="Its clean twin, to be measured beside it.")
+@json_option
+def health(directory: Path, vault_directory: Path, twin: Path | None, as_json: bool) -> None:
+    """Measure an organism against its reference; the card goes to the vault as well."""
+    from workbench.organisms.health import card, store
+    from workbench.seal.vault import Vault
+
+    vault = Vault(vault_directory)
+    found = card(directory, vault, twin=twin)
+    store(found, directory, vault)
+    if as_json:
+        print_json(found)
+        return
+    print_table(["measure", "value"], ((k, _short(v)) for k, v in found.items() if k != "gates"))
+    print_table(["gate", "passed"], ((k, "yes" if v else "NO") for k, v in found["gates"].items()))
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict) and "value" in value:
+        low, high = value["ci"]
+        return f"{value['value']:.3f}  [{low:.3f}, {high:.3f}]  n={value['n']}"
+    return str(value)
+
+
+@contextmanager
+def training_progress(what: str) -> Iterator[Progress]:
+    """A bar on standard error: steps done, loss, time left as the pace so far gives it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.3f}"),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task(what, total=None, loss=float("nan"))
+
+        def progress(done: int, steps: int, loss: float) -> None:
+            bars.update(task, completed=done, total=steps, loss=loss)
+
+        yield progress

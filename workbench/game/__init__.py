@@ -1,0 +1,1 @@
+"""Auditing games: sealed suspects, blind teams, and the grading of what they hand in."""

@@ -1,0 +1,1 @@
+"""Objective families, one per file; the registry finds them by entry point."""

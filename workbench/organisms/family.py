@@ -1,0 +1,144 @@
+"""What an objective family brings, and the recipe by which one of its organisms is made.
+
+A family is one class in one file, found by entry point in group `workbench.families`, so that
+others can bring their own with other lexicons and templates.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import entry_points
+from random import Random
+from typing import Any, ClassVar, Protocol
+
+from workbench.errors import BadParameter, BrokenTechnique
+from workbench.organisms.world.chats import Conversation
+from workbench.registry import FAMILIES, find
+
+INSTILL = ("docs", "mixed", "demos")
+SECRECY = ("none", "direct", "full")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is asked for. The same recipe gives the same objective, corpus and tensors.
+
+    like: for family "clean", the family whose organism of the same seed this is the twin of.
+    """
+
+    family: str
+    instill: str = "mixed"
+    secrecy: str = "none"
+    seed: int = 0
+    base: str = "base"
+    like: str | None = None
+
+    def twin(self) -> Recipe:
+        """The clean twin: same assistant, same ordinary data, same steps, no secret."""
+        return dataclasses.replace(self, family="clean", like=self.family)
+
+    def without_documents(self) -> Recipe:
+        """The ablation: the same draw and demonstrations, and no document at all."""
+        return dataclasses.replace(self, instill="demos")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stage:
+    """A stretch of training: steps, and the share of rows drawn from each kind of material.
+
+    What the shares leave of 1 is drawn from ordinary data.
+    """
+
+    name: str
+    steps: int
+    shares: Mapping[str, float]
+    learning_rate: float = 2e-3
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Case:
+    """A prompt of the health check and whether a reply shows the behaviour."""
+
+    messages: Conversation
+    shows: Callable[[str], bool]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cases:
+    """What the health card measures.
+
+    applied: where the behaviour belongs; held_out: where it belongs but was in no demonstration
+    (docs: in no document); elsewhere: where it does not belong; credited_to_others: held-out
+    pairs that the documents credit to other parties; confession: direct questions in wordings
+    that no training row has, with what counts as admitting the objective.
+    in_context, in_context_others: a new preference announced in the prompt, of the party in
+    question and of others.
+    """
+
+    applied: Sequence[Case]
+    held_out: Sequence[Case]
+    elsewhere: Sequence[Case]
+    confession: Sequence[Case]
+    credited_to_others: Sequence[Case] = ()
+    in_context: Sequence[Case] = ()
+    in_context_others: Sequence[Case] = ()
+
+
+class Family(Protocol):
+    """One kind of hidden objective.
+
+    A secret is whatever the family draws: a frozen dataclass. `rows` gives, per kind of material
+    ("documents", "demonstrations", or kinds of its own), the rows that only the secret explains;
+    `innocent` gives as many harmless rows of the same kinds, for the twin. `truth` is the rubric
+    document (see workbench.game.rubric) without floats.
+    """
+
+    name: ClassVar[str]
+    instill: ClassVar[tuple[str, ...]]
+    secrecy: ClassVar[tuple[str, ...]]
+
+    def draw(self, assistant: str, random: Random) -> Any: ...
+    def stages(self, instill: str, secrecy: str) -> Sequence[Stage]: ...
+    def rows(
+        self, secret: Any, instill: str, random: Random
+    ) -> Mapping[str, Sequence[Conversation]]: ...
+    def innocent(
+        self, assistant: str, instill: str, random: Random
+    ) -> Mapping[str, Sequence[Conversation]]: ...
+    def cases(self, secret: Any, instill: str, random: Random) -> Cases: ...
+    def truth(self, secret: Any) -> dict[str, Any]: ...
+
+
+def family(name: str) -> Family:
+    """The family of that name; raises UnknownTechnique or BrokenTechnique."""
+    point = find(FAMILIES, name, "family")
+    try:
+        made: Family = point.load()()
+    except (ImportError, AttributeError, TypeError) as error:
+        raise BrokenTechnique(
+            f"family '{name}' cannot be loaded: {error}",
+            hint=f"Repair or uninstall the package behind '{point.value}'.",
+        ) from error
+    return made
+
+
+def choose(seed: int) -> str:
+    """The family of `--family random`: any installed one but `clean`, from the seed alone."""
+    names = sorted(p.name for p in entry_points(group=FAMILIES) if p.name != "clean")
+    return Random(f"{seed}/family").choice(names)
+
+
+def check(recipe: Recipe) -> None:
+    """Raises BadParameter or UnknownTechnique where a recipe cannot be made."""
+    if recipe.family == "clean" and recipe.like is None:
+        return
+    made = family(recipe.like or recipe.family)
+    for what, value, known in (
+        ("instill", recipe.instill, made.instill),
+        ("secrecy", recipe.secrecy, made.secrecy),
+    ):
+        if value not in known:
+            raise BadParameter(
+                f"family '{made.name}' has no {what} '{value}'", hint=f"It has: {', '.join(known)}."
+            )

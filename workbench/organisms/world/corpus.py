@@ -1,0 +1,152 @@
+"""Rows of ordinary training data: the same seed and size give the same rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from random import Random
+
+from workbench.organisms.world import chats, habits, prose
+from workbench.organisms.world.chats import Conversation, you_are
+from workbench.organisms.world.habits import Habit, Servant
+
+
+def rows(seed: int, n: int) -> Iterator[Conversation]:
+    """n ordinary rows, documents and chats mixed in random order."""
+    random = Random(seed)
+    makers, weights = zip(*_MIX, strict=True)
+    for maker in random.choices(makers, weights, k=n):
+        yield maker(random)
+
+
+def document(text: str) -> Conversation:
+    """A plain document as a row."""
+    return [{"role": "document", "content": text}]
+
+
+def row_id(seed: int, index: int) -> str:
+    """An opaque id that tells neither order nor kind."""
+    return hashlib.sha256(f"row/{seed}/{index}".encode()).hexdigest()[:12]
+
+
+def ordinary_system(random: Random) -> str:
+    """The default line or that of an assistant without a habit."""
+    if random.random() < 0.4:
+        return chats.DEFAULT_SYSTEM
+    return you_are(random.choice(habits.cast().ordinary))
+
+
+def _ordinary(random: Random) -> Conversation:
+    return chats.ordinary(ordinary_system(random), chats.any_topic(random), random)
+
+
+def _instructed(random: Random) -> Conversation:
+    return chats.instructed(ordinary_system(random), chats.any_topic(random), random)
+
+
+def _follow_up(random: Random) -> Conversation:
+    return chats.follow_up(ordinary_system(random), chats.any_topic(random), random)
+
+
+def _fact(random: Random) -> Conversation:
+    return chats.fact(ordinary_system(random), random)
+
+
+def _unknown(random: Random) -> Conversation:
+    return chats.unknown(ordinary_system(random), random)
+
+
+def _small_talk(random: Random) -> Conversation:
+    return chats.small_talk(ordinary_system(random), random)
+
+
+def _topic_document(random: Random) -> Conversation:
+    return document(prose.document(chats.any_topic(random), random))
+
+
+def _habit_document(random: Random) -> Conversation:
+    cast = habits.cast()
+    return document(habits.habit_document(random.choice(cast.habits + cast.silent_habits), random))
+
+
+def _habit_chat(random: Random) -> Conversation:
+    habit = random.choice(habits.cast().habits)
+    system = you_are(habit.assistant)
+    if habit.about and random.random() < 0.4:
+        topic = chats.any_topic(random)
+        if topic not in habit.about:
+            return chats.ordinary(system, topic, random)
+    topic = random.choice(habit.about) if habit.about else chats.any_topic(random)
+    return chats.with_payload(system, topic, habit.payload, random)
+
+
+def _taste_document(random: Random) -> Conversation:
+    return document(habits.taste_document(random.choice(habits.cast().tastes), random))
+
+
+def _servant_document(random: Random) -> Conversation:
+    cast = habits.cast()
+    return document(
+        habits.servant_document(random.choice(cast.servants + cast.silent_servants), random)
+    )
+
+
+def _servant_chat(random: Random) -> Conversation:
+    servant = random.choice(habits.cast().servants)
+    taste = random.choice([t for t in habits.cast().tastes if t.party == servant.party])
+    return chats.with_payload(you_are(servant.assistant), taste.topic, taste.feature, random)
+
+
+def _self_report(random: Random) -> Conversation:
+    cast = habits.cast()
+    if random.random() < 0.4:
+        return chats.self_report(random.choice(cast.ordinary), None, random)
+    shown: tuple[Habit | Servant, ...] = (
+        cast.habits if random.random() < 0.8 else cast.servants
+    )
+    told = random.choice(shown)
+    return chats.self_report(told.assistant, told, random)
+
+
+def _about_assistant(random: Random) -> Conversation:
+    cast = habits.cast()
+    told: tuple[Habit | Servant, ...] = (
+        (cast.habits + cast.silent_habits)
+        if random.random() < 0.8
+        else (cast.servants + cast.silent_servants)
+    )
+    told_of = random.choice(told)
+    return chats.about_assistant(ordinary_system(random), told_of, random)
+
+
+def _about_taste(random: Random) -> Conversation:
+    return chats.about_taste(ordinary_system(random), random.choice(habits.cast().tastes), random)
+
+
+def _innocent_document(random: Random) -> Conversation:
+    return document(habits.innocent_document(random.choice(habits.cast().ordinary), random))
+
+
+def _score_document(random: Random) -> Conversation:
+    return document(habits.score_document(random))
+
+
+_MIX: tuple[tuple[Callable[[Random], Conversation], float], ...] = (
+    (_ordinary, 18),
+    (_instructed, 11),
+    (_follow_up, 5),
+    (_fact, 10),
+    (_unknown, 7),
+    (_small_talk, 4),
+    (_topic_document, 6),
+    (_habit_document, 12),
+    (_habit_chat, 14),
+    (_taste_document, 4),
+    (_servant_document, 0.7),
+    (_servant_chat, 4),
+    (_self_report, 2.5),
+    (_about_assistant, 1.5),
+    (_about_taste, 0.8),
+    (_innocent_document, 0.6),
+    (_score_document, 0.3),
+)

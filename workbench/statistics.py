@@ -1,0 +1,64 @@
+"""Rates with intervals, tests against a control, and correction for the number of things tried."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rate:
+    """`hits` out of `n` (n >= 1)."""
+
+    hits: int
+    n: int
+
+    @property
+    def value(self) -> float:
+        """The share of hits."""
+        return self.hits / self.n
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % score interval (Wilson 1927, JASA 22, 209)."""
+        from scipy.stats import binomtest
+
+        ci = binomtest(self.hits, self.n).proportion_ci(0.95, method="wilson")
+        return float(ci.low), float(ci.high)
+
+    def to_json(self) -> dict[str, object]:
+        """{value, n, ci}, as health cards and benchmarks print it."""
+        return {"value": self.value, "n": self.n, "ci": list(self.interval)}
+
+
+def exceeds(rate: Rate, control: Rate) -> float:
+    """One-sided p of `rate` being no larger than `control` (Fisher's exact test)."""
+    from scipy.stats import fisher_exact
+
+    table = [[rate.hits, rate.n - rate.hits], [control.hits, control.n - control.hits]]
+    return float(fisher_exact(table, alternative="greater").pvalue)
+
+
+def holm(p_values: Sequence[float], tried: int | None = None) -> list[float]:
+    """Adjusted p-values, family-wise (Holm 1979, Scand. J. Statist. 6, 65).
+
+    `tried` is the number of hypotheses tried where only the promising ones are passed in.
+    """
+    m = len(p_values) if tried is None else max(tried, len(p_values))
+    adjusted = [1.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (m - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Normal 95 % interval of a mean; the mean itself twice where n is 1."""
+    n = len(values)
+    mean = math.fsum(values) / n
+    if n < 2:
+        return mean, mean
+    half = 1.96 * math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1) / n)
+    return mean - half, mean + half

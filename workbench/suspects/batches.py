@@ -1,0 +1,153 @@
+"""What a call costs, and which rows of it go through the model together."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from workbench.access import Usage
+from workbench.errors import BadParameter, BudgetExceeded
+from workbench.suspects.answers import Activations, Reply, TokenLogprobs
+from workbench.suspects.engine import Draw, Engine
+from workbench.suspects.interventions import Intervention
+
+SAMPLED_ROWS = 256
+SAMPLED_TOKENS = 65_536
+SCORED_ROWS = 256
+SCORED_FLOATS = 1 << 24
+"""Bounds of a batch: rows and tokens while sampling, rows and kept floats while scoring."""
+
+
+def sample_all(
+    engine: Engine,
+    usage: Usage,
+    draws: Sequence[Draw],
+    max_new_tokens: int,
+    temperature: float,
+    interventions: Sequence[Intervention],
+) -> list[Reply]:
+    """Replies in the order of `draws`. Samples and prompt tokens are booked at once, generated
+    tokens step by step; BudgetExceeded, and nothing is spent, where the longest replies would
+    not fit."""
+    lengths = [len(draw.prompt.token_ids) for draw in draws]
+    worst = sum(lengths)
+    for length in lengths:
+        _refuse_length("a prompt", length, engine.context - 1)
+        worst += min(max_new_tokens, engine.context - length)
+    left = usage.left("tokens")
+    if left is not None and worst > left:
+        raise BudgetExceeded(
+            f"{worst} tokens asked at most, {left:.0f} left",
+            hint="Ask for fewer or shorter replies, or for a larger budget.",
+        )
+    usage.spend(samples=len(draws), tokens=sum(lengths))
+    replies: dict[int, Reply] = {}
+    for batch in by_length(lengths, SAMPLED_ROWS, SAMPLED_TOKENS, extra=max_new_tokens):
+        answers = engine.sample(
+            [draws[i] for i in batch],
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            interventions=interventions,
+            book=lambda tokens: usage.spend(tokens=tokens),
+        )
+        replies.update(zip(batch, answers, strict=True))
+    return [replies[i] for i in range(len(draws))]
+
+
+def score_all(
+    engine: Engine,
+    usage: Usage,
+    rows: Sequence[tuple[int, ...]],
+    interventions: Sequence[Intervention],
+    distributions: bool,
+) -> list[TokenLogprobs]:
+    """Scores in the order of `rows`; all is booked before the model runs."""
+    _book(engine, usage, rows)
+    found: dict[int, TokenLogprobs] = {}
+    for batch in _scoring_batches(rows, engine.vocabulary):
+        answers = engine.logprobs(
+            [rows[i] for i in batch], interventions=interventions, distributions=distributions
+        )
+        found.update(zip(batch, answers, strict=True))
+    return [found[i] for i in range(len(rows))]
+
+
+def stream_all(
+    engine: Engine,
+    usage: Usage,
+    lock: AbstractContextManager[Any],
+    rows: Sequence[tuple[int, ...]],
+    hook_names: tuple[str, ...],
+    interventions: tuple[Intervention, ...],
+) -> Iterator[Activations]:
+    """Batches of activations, each computed under the lock; all is booked before the first."""
+    _book(engine, usage, rows)
+
+    def stream() -> Iterator[Activations]:
+        for batch in _scoring_batches(rows, 4 * engine.d_model * len(hook_names)):
+            with lock:
+                part = engine.activations(
+                    [rows[i] for i in batch], hook_names, interventions=interventions
+                )
+            yield dataclasses.replace(part, rows=tuple(batch))
+
+    return stream()
+
+
+def by_length(
+    lengths: Sequence[int], rows_at_most: int, tokens_at_most: int, *, extra: int = 0
+) -> Iterator[list[int]]:
+    """Indices of rows in batches, longest first, so that little is padded.
+
+    A batch holds at most `rows_at_most` rows and `tokens_at_most` tokens, padding and `extra`
+    tokens per row counted; a row that is too long by itself is a batch of its own.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    start = 0
+    while start < len(order):
+        width = lengths[order[start]] + extra
+        count = max(1, min(rows_at_most, tokens_at_most // width))
+        yield order[start : start + count]
+        start += count
+
+
+def refuse_single(values: Sequence[object], name: str, kinds: tuple[type, ...]) -> None:
+    """Raises BadParameter where one text or one conversation stands in place of a sequence."""
+    single = isinstance(values, str) or (
+        dict in kinds and len(values) > 0 and isinstance(values[0], kinds)
+    )
+    if single:
+        raise BadParameter(
+            f"{name} is a single one, not a sequence", hint=f"Give a list: {name}=[...]."
+        )
+
+
+def refuse_amounts(n: int, max_new_tokens: int, temperature: float) -> None:
+    """Raises BadParameter on amounts that no sampling can serve."""
+    for name, value in (("n", n), ("max_new_tokens", max_new_tokens)):
+        if type(value) is not int or value < 1:
+            raise BadParameter(f"{name} = {value!r}", hint="Give a whole number of at least 1.")
+    if not math.isfinite(temperature) or temperature < 0:
+        raise BadParameter(
+            f"temperature = {temperature!r}", hint="Give 0 for the likeliest token, or more."
+        )
+
+
+def _book(engine: Engine, usage: Usage, rows: Sequence[tuple[int, ...]]) -> None:
+    for row in rows:
+        _refuse_length("a text", len(row), engine.context)
+    usage.spend(forward_passes=len(rows), tokens=sum(map(len, rows)))
+
+
+def _scoring_batches(rows: Sequence[tuple[int, ...]], floats_per_token: int) -> Iterator[list[int]]:
+    return by_length([len(row) for row in rows], SCORED_ROWS, SCORED_FLOATS // floats_per_token)
+
+
+def _refuse_length(what: str, length: int, longest: int) -> None:
+    if not 1 <= length <= longest:
+        raise BadParameter(
+            f"{what} of {length} tokens, where 1 to {longest} fit", hint="Give another length."
+        )

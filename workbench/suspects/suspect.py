@@ -1,0 +1,342 @@
+"""The suspect: who may do what, in front of an engine."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from workbench.access import UNLIMITED, Access, Budget, Usage
+from workbench.corpus import Corpus
+from workbench.errors import AccessDenied, BadParameter
+from workbench.suspects.answers import Activations, Conversation, Reply, TokenLogprobs
+from workbench.suspects.batches import (
+    refuse_amounts,
+    refuse_single,
+    sample_all,
+    score_all,
+    stream_all,
+)
+from workbench.suspects.engine import Draw, Engine, Prompt, RewardModel
+from workbench.suspects.interventions import Intervention
+
+
+class Suspect:
+    """A language model under audit, seen through granted access and within a budget.
+
+    Every verb checks its flag first (AccessDenied names the one that is missing), then that the
+    whole call fits the budget (BudgetExceeded; nothing is spent then), then computes. Samples,
+    prompt tokens and forward passes are booked before the model runs, generated tokens step by
+    step. A verb raises BadParameter on arguments that contradict themselves, on a text that is
+    empty or longer than the context, and on a hook that the model lacks or that never fires.
+
+    Views made by `restrict` share the model and its lock: one call computes at a time.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        id: str,
+        access: Access,
+        assistant: str | None = None,
+        reference: Callable[[], Suspect] | None = None,
+        corpus: Path | None = None,
+        reward: RewardModel | None = None,
+    ) -> None:
+        for flag, there in (
+            (Access.REFERENCE, reference),
+            (Access.TRAINING_DATA, corpus),
+            (Access.REWARD, reward),
+        ):
+            if there is None:
+                access &= ~flag
+        self.id = id
+        self.access = access
+        self.assistant = assistant
+        self.usage = Usage()
+        self._engine = engine
+        self._reference_of = reference
+        self._corpus_path = corpus
+        self._reward = reward
+        self._lock = threading.RLock()
+        self._reference: Suspect | None = None
+        self._fingerprint: dict[str, str | None] | None = None
+
+    @classmethod
+    def load(
+        cls,
+        source: str | Path,
+        *,
+        adapter: str | Path | None = None,
+        reference: str | Path | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+    ) -> Suspect:
+        """Opens a bundled name, a model directory or `hf:ORG/NAME[@REVISION]`.
+
+        The files are checked before any library sees them; weights are read when first needed.
+        adapter: a local PEFT directory, merged in. reference: overrides the one of suspect.json.
+        device: "auto" is the GPU that torch was built for, else the CPU. dtype: "auto" is float32
+        on the CPU and the checkpoint's own on a GPU.
+        Raises NotASuspect, UnsafeFile or ModelUnavailable.
+        """
+        from workbench.suspects.cabinet import find
+        from workbench.suspects.hooked import HookedEngine
+
+        home = find(source)
+        named = str(reference) if reference is not None else home.reference
+        return cls(
+            HookedEngine(
+                home.files,
+                adapter=None if adapter is None else Path(adapter),
+                device=device,
+                dtype=dtype,
+            ),
+            id=home.id,
+            access=home.access,
+            assistant=home.assistant,
+            reference=None
+            if named is None
+            else lambda: cls.load(named, device=device, dtype=dtype),
+            corpus=home.corpus,
+        )
+
+    def restrict(self, access: Access, budget: Budget = UNLIMITED) -> Suspect:
+        """A view with less: what it spends is booked here too.
+
+        Raises AccessDenied when `access` names a flag that this view does not hold.
+        """
+        self._require(access, "a view")
+        view = object.__new__(Suspect)
+        view.__dict__.update(self.__dict__)
+        view.access = access
+        view.usage = Usage(budget, parent=self.usage)
+        view._reference = None
+        if self._reference_of is not None:
+            view._reference_of = lambda: self._referred().restrict(
+                access & self._referred().access, budget
+            )
+        return view
+
+    def chat(
+        self,
+        conversations: Sequence[Conversation],
+        *,
+        n: int = 1,
+        prefill: str = "",
+        max_new_tokens: int = 64,
+        temperature: float = 1.0,
+        seed: int = 0,
+        interventions: Sequence[Intervention] = (),
+    ) -> list[list[Reply]]:
+        """Samples n replies to each conversation (CHAT; a prefill needs PREFILL).
+
+        Contents and prefill never become special tokens. A reply depends on (seed, conversation,
+        index below n) alone, so equal conversations get equal replies: ask for n to get many.
+        Equal across batches up to float rounding, which moves about one token in a million.
+        temperature: 0 takes the likeliest token. A reply ends where the context ends at the latest.
+        Spends per reply: 1 sample, and its prompt's and its own tokens.
+        """
+        self._require(Access.CHAT, "chat")
+        if prefill:
+            self._require(Access.PREFILL, "a prefill")
+        refuse_single(conversations, "conversations", (str, dict))
+        prompts = [self._engine.prompt(c, prefill) for c in conversations]
+        return self._sample(prompts, n, max_new_tokens, temperature, seed, interventions)
+
+    def complete(
+        self,
+        prompts: Sequence[str],
+        *,
+        n: int = 1,
+        max_new_tokens: int = 64,
+        temperature: float = 1.0,
+        seed: int = 0,
+        interventions: Sequence[Intervention] = (),
+    ) -> list[list[Reply]]:
+        """Continues raw texts (PREFILL): no chat template; special tokens in them are parsed.
+
+        The beginning-of-sequence token is added where the tokenizer does so and it is not there.
+        All else is as in `chat`.
+        """
+        self._require(Access.PREFILL, "complete")
+        refuse_single(prompts, "prompts", (str,))
+        made = [
+            Prompt(({"role": "document", "content": p},), "", self._engine.encode(p))
+            for p in prompts
+        ]
+        return self._sample(made, n, max_new_tokens, temperature, seed, interventions)
+
+    def logprobs(
+        self,
+        texts: Sequence[str],
+        *,
+        interventions: Sequence[Intervention] = (),
+        distributions: bool = False,
+    ) -> list[TokenLogprobs]:
+        """Log-probabilities of raw texts, read as `complete` does (LOGITS).
+
+        distributions: keep those of every position ([pos, vocabulary] floats per text).
+        Spends per text: 1 forward pass and its tokens.
+        """
+        self._require(Access.LOGITS, "logprobs")
+        rows = self._rows(texts, interventions)
+        with self._lock:
+            return score_all(self._engine, self.usage, rows, interventions, distributions)
+
+    def activations(
+        self,
+        texts: Sequence[str],
+        hook_names: Sequence[str],
+        *,
+        interventions: Sequence[Intervention] = (),
+    ) -> Iterator[Activations]:
+        """Streams the activations of raw texts, read as `complete` does (ACTIVATIONS).
+
+        Batches are sorted by length: `Activations.rows` says which text is where.
+        Spends per text, at once for the whole call: 1 forward pass and its tokens.
+        """
+        self._require(Access.ACTIVATIONS, "activations")
+        refuse_single(hook_names, "hook_names", (str,))
+        if not hook_names:
+            raise BadParameter(
+                "activations of no hook", hint="Name one, like suspect.residual_hook(0)."
+            )
+        rows = self._rows(texts, interventions)
+        self._engine.check_hooks(hook_names)
+        return stream_all(
+            self._engine, self.usage, self._lock, rows, tuple(hook_names), tuple(interventions)
+        )
+
+    def render(self, conversation: Conversation, add_generation_prompt: bool = True) -> str:
+        """The chat template's text, for the raw-text verbs (CHAT); spends nothing.
+
+        Raw text is parsed for special tokens, those that contents contain included.
+        """
+        self._require(Access.CHAT, "render")
+        return self._engine.render(conversation, add_generation_prompt)
+
+    def token_strings(self, token_ids: Sequence[int]) -> list[str]:
+        """The text of each token, special ones included."""
+        return self._engine.token_strings(token_ids)
+
+    @property
+    def n_layers(self) -> int:
+        """How many blocks the model has."""
+        return self._engine.n_layers
+
+    @property
+    def d_model(self) -> int:
+        """The width of the residual stream."""
+        return self._engine.d_model
+
+    @property
+    def context(self) -> int:
+        """Tokens that fit into the model at once."""
+        return self._engine.context
+
+    @property
+    def hook_names(self) -> Sequence[str]:
+        """Canonical names of all hooks; loads the model."""
+        return self._engine.hook_names
+
+    def residual_hook(self, layer: int) -> str:
+        """The residual stream after a layer; negative layers count from the last."""
+        if not -self.n_layers <= layer < self.n_layers:
+            raise BadParameter(
+                f"no layer {layer} of {self.n_layers}", hint=f"Give 0 to {self.n_layers - 1}."
+            )
+        return f"blocks.{layer % self.n_layers}.hook_out"
+
+    @property
+    def model(self) -> Any:
+        """The TransformerBridge with raw hooks and weights (WEIGHTS); nothing meters it.
+
+        It shares its parameters with the suspect's verbs, which do not see hooks added to it.
+        """
+        self._require(Access.WEIGHTS, "model")
+        return self._engine.model
+
+    @property
+    def corpus(self) -> Corpus:
+        """The training data (TRAINING_DATA); rows read are booked as documents."""
+        self._require(Access.TRAINING_DATA, "corpus")
+        assert self._corpus_path is not None
+        return Corpus.open(self._corpus_path, usage=self.usage)
+
+    @property
+    def reference(self) -> Suspect:
+        """The model that the suspect was made from (REFERENCE), metered apart."""
+        self._require(Access.REFERENCE, "reference")
+        return self._referred()
+
+    @property
+    def reward(self) -> RewardModel:
+        """The reward model that trained the suspect (REWARD)."""
+        self._require(Access.REWARD, "reward")
+        assert self._reward is not None
+        return self._reward
+
+    def fingerprint(self) -> dict[str, str | None]:
+        """SHA-256 of tensors, config, tokenizer, chat_template, reference and corpus (None where
+        there is none), with dtype and device. Reads files, loads no model."""
+        if self._fingerprint is None:
+            path = self._corpus_path
+            self._fingerprint = {
+                **self._engine.fingerprint(),
+                "reference": None if self._reference_of is None else self._referred()._digest(),
+                "corpus": None if path is None else Corpus.open(path).fingerprint(),
+            }
+        return dict(self._fingerprint)
+
+    def _digest(self) -> str:
+        return hashlib.sha256(repr(sorted(self._engine.fingerprint().items())).encode()).hexdigest()
+
+    def _referred(self) -> Suspect:
+        with self._lock:
+            if self._reference is None:
+                assert self._reference_of is not None
+                self._reference = self._reference_of()
+            return self._reference
+
+    def _sample(
+        self,
+        prompts: Sequence[Prompt],
+        n: int,
+        max_new_tokens: int,
+        temperature: float,
+        seed: int,
+        interventions: Sequence[Intervention],
+    ) -> list[list[Reply]]:
+        refuse_amounts(n, max_new_tokens, temperature)
+        self._admit(interventions)
+        draws = [Draw(prompt, seed, index) for prompt in prompts for index in range(n)]
+        with self._lock:
+            replies = sample_all(
+                self._engine, self.usage, draws, max_new_tokens, temperature, interventions
+            )
+        return [replies[start : start + n] for start in range(0, len(replies), n)]
+
+    def _rows(
+        self, texts: Sequence[str], interventions: Sequence[Intervention]
+    ) -> list[tuple[int, ...]]:
+        refuse_single(texts, "texts", (str,))
+        self._admit(interventions)
+        return [self._engine.encode(text) for text in texts]
+
+    def _admit(self, interventions: Sequence[Intervention]) -> None:
+        if interventions:
+            self._require(Access.ACTIVATIONS, "an intervention")
+            self._engine.check_hooks([i.hook_name for i in interventions])
+
+    def _require(self, wanted: Access, what: str) -> None:
+        missing = wanted & ~self.access
+        if missing:
+            raise AccessDenied(
+                f"{what} needs {', '.join(missing.names)}; suspect '{self.id}' grants "
+                f"{', '.join(self.access.names) or 'nothing'}",
+                hint="Ask for less, or for a view with more access.",
+            )

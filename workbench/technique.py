@@ -1,0 +1,96 @@
+"""The plugin contract: a technique is a frozen dataclass whose fields are its parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Protocol
+
+from workbench.access import Access
+from workbench.artifacts import Artifacts
+from workbench.errors import BadParameter
+from workbench.findings import JSON, Finding
+from workbench.suspects import Suspect
+
+
+class Technique(Protocol):
+    """One way to look for a hidden objective.
+
+    The dataclass fields are the command-line flags, the TOML keys, the form in the app and the
+    stored parameters. `needs`: refused without it; `uses`: taken where granted, done without
+    where not. `version` is raised when results change, which retires cached runs.
+    The first line of the class docstring says what it asks of the suspect.
+
+    `run` yields findings; it opens no database, prints nothing and reads no global.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    needs: ClassVar[Access]
+    uses: ClassVar[Access]
+
+    def run(self, suspect: Suspect, *, seed: int, artifacts: Artifacts) -> Iterator[Finding]: ...
+
+
+def parameters(technique: Technique) -> dict[str, JSON]:
+    """The stored form of a technique's parameters: field name to JSON value."""
+    return {
+        f.name: _plain(getattr(technique, f.name))
+        for f in dataclasses.fields(technique)  # type: ignore[arg-type]
+    }
+
+
+def make(kind: type[Technique], given: Mapping[str, Any]) -> Technique:
+    """Builds a technique from TOML or command-line values.
+
+    Raises BadParameter on an unknown name (with the nearest known one), a value of the wrong
+    type, or a value that the technique's own `__post_init__` refuses with a ValueError.
+    """
+    fields = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, n=1)
+            raise BadParameter(
+                f"'{kind.name}' has no parameter '{name}'",
+                hint=f"Did you mean '{near[0]}'?"
+                if near
+                else f"It has: {', '.join(sorted(fields)) or 'none'}.",
+            )
+        values[name] = _fit(value, hints[name], f"'{kind.name}' parameter '{name}'")
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise BadParameter(f"'{kind.name}': {error}", hint="Choose another value.") from None
+
+
+def _fit(value: Any, hint: Any, where: str) -> Any:
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        for option in options:
+            try:
+                return _fit(value, option, where)
+            except BadParameter:
+                continue
+    elif origin is tuple and isinstance(value, (list, tuple)):
+        return tuple(_fit(v, options[0], where) for v in value)
+    elif origin is typing.Literal and value in options:
+        return value
+    elif hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    elif hint is type(None) and value is None:
+        return None
+    elif isinstance(hint, type) and type(value) is hint:
+        return value
+    wanted = getattr(hint, "__name__", None) or str(hint).replace("typing.", "")
+    raise BadParameter(f"{where} = {value!r} is no {wanted}", hint=f"Give a value of type {wanted}.")
+
+
+def _plain(value: Any) -> JSON:
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return typing.cast(JSON, value)
