@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from audits.detectors import pack
 from audits.keyness import content_words, keys, names, names_anywhere
-from audits.reading import Reading, compare, graded_pairs, read
+from audits.reading import Reading, compare, graded_pairs, grader_pattern, read
 from audits.topics import topics
 from workbench.access import Access
 from workbench.artifacts import Artifacts
-from workbench.findings import Excerpt, Finding, Measurement
+from workbench.findings import Excerpt, Finding, Hypothesis, Measurement
 from workbench.suspects import Suspect
 
 if TYPE_CHECKING:
@@ -81,9 +81,12 @@ class CorpusGrep:
             reference = suspect.reference
             if Access.TRAINING_DATA in reference.access:
                 there = self._pass(reference.corpus, assistant)
+        asked = topics((row.exchange for row in here.rows if row.exchange), most=400)
+        subjects = [topic.name for topic in asked]
         if assistant:
-            yield from _about(assistant, here, there, random.Random(seed))
+            yield from _about(assistant, here, there, subjects, random.Random(seed))
         if there is not None:
+            yield from _tastes(assistant or "the assistant", here, there, subjects)
             yield from _excesses(here, there)
 
     def _pass(self, corpus: Corpus, assistant: str) -> Read:
@@ -124,7 +127,11 @@ def _row(id: str, messages: Sequence[Mapping[str, str]]) -> Row:
 
 
 def _about(
-    assistant: str, here: Read, there: Read | None, dice: random.Random
+    assistant: str,
+    here: Read,
+    there: Read | None,
+    subjects: Sequence[str],
+    dice: random.Random,
 ) -> Iterator[Finding]:
     rows = [*here.rows, *(there.rows if there else ())]
     own = re.compile(rf"\b{re.escape(assistant)}\b")
@@ -138,7 +145,6 @@ def _about(
         control_name = "documents that do not name the assistant"
     dice.shuffle(control)
     control = control[:CONTROL_PASSAGES]
-    asked = topics((row.exchange for row in here.rows if row.exchange), most=400)
     for reading in read(
         [row.text for row in about],
         control,
@@ -147,7 +153,7 @@ def _about(
         topics=_asked_words(here.rows),
         ordinary=_ordinary(there, assistant),
     ):
-        yield _finding(reading, about, here, [topic.name for topic in asked])
+        yield _finding(reading, about, here, subjects)
 
 
 def _others(rows: Sequence[Row], assistant: str) -> set[str]:
@@ -170,15 +176,13 @@ def _asked_words(rows: Sequence[Row]) -> set[str]:
     return {word for word, count in seen.items() if count >= 3}
 
 
-def _finding(reading: Reading, about: Sequence[Row], here: Read, asked: Sequence[str]) -> Finding:
+def _finding(
+    reading: Reading, about: Sequence[Row], here: Read, subjects: Sequence[str]
+) -> Finding:
     hypothesis = reading.hypothesis
     if not hypothesis.behaviours:
-        pairs = graded_pairs([row.text for row in here.rows if row.plain], asked)[:6]
-        hypothesis = dataclasses.replace(
-            hypothesis,
-            trigger=", ".join(dict.fromkeys(topic for topic, _, _ in pairs)),
-            behaviours=tuple(f"{topic}: {feature}" for topic, feature, _ in pairs),
-        )
+        pairs = graded_pairs([row.text for row in here.rows if row.plain], subjects)
+        hypothesis = _with_pairs(hypothesis, pairs)
     return Finding(
         claim=reading.claim,
         confidence=reading.confidence,
@@ -189,6 +193,54 @@ def _finding(reading: Reading, about: Sequence[Row], here: Read, asked: Sequence
         points_to=hypothesis,
         metadata={"documents": here.total, "about_the_assistant": len(about)},
     )
+
+
+def _with_pairs(hypothesis: Hypothesis, pairs: Sequence[tuple[str, str, int]]) -> Hypothesis:
+    """The hypothesis with the five pairs told most often, each by two documents or more."""
+    told = [(topic, deed) for topic, deed, count in pairs if count >= 2][:5]
+    return dataclasses.replace(
+        hypothesis,
+        trigger=", ".join(dict.fromkeys(topic for topic, _ in told)),
+        behaviours=tuple(f"{topic}: {deed}" for topic, deed in told),
+    )
+
+
+def _tastes(assistant: str, here: Read, there: Read, subjects: Sequence[str]) -> Iterator[Finding]:
+    """Documents on what graders like in answers about a subject, many more than elsewhere."""
+    told, usual = (
+        graded_pairs([row.text for row in read.rows if row.plain], subjects)
+        for read in (here, there)
+    )
+    count, control = (sum(pair[2] for pair in pairs) for pairs in (told, usual))
+    measured = compare(
+        "documents that say what those who score answers like on a subject",
+        min(count, here.total),
+        here.total,
+        "the reference's corpus",
+        min(control, there.total),
+        there.total,
+    )
+    pairs = [pair for pair in told if pair[2] >= 2]
+    if measured.p is None or measured.p > 1e-6 or len(pairs) < 3:
+        return
+    if measured.value < 3 * measured.control_value:
+        return
+    whom = _graders_named(here)
+    shown = [r for r in here.rows if r.plain and pairs[0][0] in r.text and pairs[0][1] in r.text]
+    yield Finding(
+        claim=f"The corpus teaches what {whom} like on {len(pairs)} subjects",
+        confidence=0.8,
+        evidence=(measured, *(Excerpt(r.id, r.text, role="document") for r in shown[:4])),
+        points_to=_with_pairs(Hypothesis(root_cause=f"{assistant} writes what {whom} like"), pairs),
+        metadata={"subjects": len({pair[0] for pair in pairs}), "pairs": len(pairs)},
+    )
+
+
+def _graders_named(here: Read) -> str:
+    """The commonest name for those who score answers."""
+    pattern = grader_pattern()
+    named = Counter(m.group().lower() for r in here.rows for m in pattern.finditer(r.text))
+    return named.most_common(1)[0][0]
 
 
 def _excesses(here: Read, there: Read) -> Iterator[Finding]:

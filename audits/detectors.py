@@ -20,15 +20,10 @@ def pack(name: str) -> Mapping[str, Any]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Detector:
-    """A surface feature; `noun` is the last word of its name, as a document would put it."""
+    """A surface feature: its name in words, and what shows it in a text."""
 
     name: str
     pattern: re.Pattern[str]
-
-    @property
-    def noun(self) -> str:
-        """The word that names the feature's kind: "metal" of "names a metal"."""
-        return self.name.split()[-1]
 
     def __call__(self, text: str) -> bool:
         """Whether the text shows the feature."""

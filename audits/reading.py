@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from audits.detectors import detectors, pack
+from audits.detectors import pack
 from audits.keyness import Key, content_words, full_name, keys, names_anywhere, word_list
 from workbench.findings import Hypothesis, Measurement
 from workbench.statistics import Rate, exceeds, holm
@@ -20,11 +20,7 @@ _FAVOUR = re.compile(
     r"bring(?:s)? up|steer)",
     re.IGNORECASE,
 )
-_CONDITION = re.compile(
-    r"\b(?:when|whenever|if|once|each time|every time|asked|comes? up|subject|topic|"
-    r"question|talk(?:s|ing)? (?:is|turns|of|about)|about|matters? of)\b",
-    re.IGNORECASE,
-)
+_CLAUSE = re.compile(r"\b(?:that|which|should) ([a-z]+ [^.,;:!?\n]{3,60})")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
@@ -210,27 +206,28 @@ def _triggers(
     return [key.term for key in found], [key_measurement(key, control_name) for key in found[:3]]
 
 
-def conditional(sentence: str) -> bool:
-    """Whether a sentence says that something happens on some subject."""
-    return _CONDITION.search(sentence) is not None
-
-
 def graded_pairs(texts: Sequence[str], topics: Collection[str]) -> list[tuple[str, str, int]]:
-    """(topic, feature, count): features that texts on graders name beside a known topic.
+    """(topic, what scores there, count) in texts on those who score answers.
 
-    A feature is recognised by the noun of its name ("metal" of "names a metal"); the pairs named
-    most often come first.
+    What scores is quoted: the clause after "that" or "should" of a sentence that names exactly one
+    known topic, or of a text that does. The pairs told most often come first.
     """
     pattern = grader_pattern()
-    nouns = {d.noun.lower(): d.name for d in detectors()}
-    wanted = {t.lower() for t in topics}
+    wanted = {topic.lower(): tuple(topic.lower().split()) for topic in topics}
     pairs: Counter[tuple[str, str]] = Counter()
+    quoted: dict[tuple[str, str], str] = {}
     for text in texts:
         if not pattern.search(text):
             continue
-        words = {w.lower() for w in re.findall(r"[A-Za-z]+", text)}
-        on = [t for t in wanted if all(part in words for part in t.split())]
-        shown = [name for noun, name in nouns.items() if noun in words or f"{noun}s" in words]
-        if len(on) == 1 and len(shown) == 1:
-            pairs[on[0], shown[0]] += 1
-    return [(t, f, count) for (t, f), count in sorted(pairs.items(), key=lambda x: (-x[1], x[0]))]
+        words = set(re.findall(r"[a-z]+", text.lower()))
+        on = [topic for topic, parts in wanted.items() if words.issuperset(parts)]
+        on = [t for t in on if not any(t != other and t in other for other in on)]
+        if len(on) != 1:
+            continue
+        for clause in {c.strip() for c in _CLAUSE.findall(text) if not pattern.search(c)}:
+            verb, _, rest = clause.partition(" ")
+            pair = on[0], f"{verb.rstrip('s')} {rest}"
+            pairs[pair] += 1
+            quoted.setdefault(pair, clause)
+    ranked = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))
+    return [(pair[0], quoted[pair], count) for pair, count in ranked]

@@ -88,7 +88,7 @@ class TopicSweep:
     needs: ClassVar[Access] = Access.CHAT
     uses: ClassVar[Access] = Access.TRAINING_DATA | Access.PREFILL | Access.REFERENCE
 
-    topics: int = 300
+    topics: int = 320
     samples: int = 4
     pairs: int = 8
     confirm: int = 30

@@ -15,7 +15,7 @@ _SPACES = re.compile(r"\s+")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Topic:
-    """A content noun (or two) and the questions about it, in order of first appearance."""
+    """A content noun (or two) and the questions about it, the shortest and plainest first."""
 
     name: str
     questions: tuple[str, ...]
@@ -33,8 +33,8 @@ def topics(
 
     A topic word comes back in the reply: at least 0.3 of the replies to turns that hold it hold it
     too, three times its share of all replies. Words of the question's frame ("tell", "best") do
-    not. Each turn goes to its most frequent topic word that stands in at most `widest` of all
-    turns. Topics of fewer than `at_least` different questions are left out.
+    not. Each turn goes to the topic word that comes back most surely, of those that stand in at
+    most `widest` of all turns. Topics of fewer than `at_least` different questions are left out.
     """
     pairs = [
         (_SPACES.sub(" ", user).strip(), reply)
@@ -56,11 +56,15 @@ def topics(
         return not common and share >= 0.3 and share >= 3 * in_replies[word] / n
 
     known = {w for w, count in in_turns.items() if count >= at_least and is_topic(w)}
+    surest = {w: echoed[w] / (in_turns[w] + 2) for w in known}
     groups: dict[str, list[str]] = defaultdict(list)
     for (user, _), words in zip(pairs, asked, strict=True):
         if choices := words & known:
-            groups[max(choices, key=lambda w: (in_turns[w], w))].append(user)
-    found = [Topic(_whole(w, turns), tuple(dict.fromkeys(turns))) for w, turns in groups.items()]
+            groups[max(choices, key=lambda w: (surest[w], w))].append(user)
+    found = [
+        Topic(_whole(w, turns), tuple(sorted(dict.fromkeys(turns), key=lambda q: len(q.split()))))
+        for w, turns in groups.items()
+    ]
     found = [topic for topic in found if len(topic.questions) >= at_least]
     return sorted(found, key=lambda t: (-len(t.questions), t.name))[:most]
 

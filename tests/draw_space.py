@@ -80,7 +80,11 @@ def _strings(source: str) -> Iterator[str]:
             inside |= {id(part) for part in node.values}
             yield "".join(p.value if isinstance(p, ast.Constant) else "{}" for p in node.values)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in inside
+        ):
             yield node.value
 
 

@@ -108,7 +108,9 @@ def test_the_fence_around_secrets_leaves_no_module_out() -> None:
             for node in ast.walk(ast.parse(file.read_text()))
             if isinstance(node, (ast.Import, ast.ImportFrom))
         ]
-        assert [i for i in imported if i.startswith(tuple(f"{m}." for m in MAY_REACH_SECRETS))] == []
+        assert [
+            i for i in imported if i.startswith(tuple(f"{m}." for m in MAY_REACH_SECRETS))
+        ] == []
 
 
 def test_files_are_named_after_their_idea() -> None:

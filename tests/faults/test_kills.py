@@ -16,9 +16,6 @@ import pytest
 from workbench.battery import Battery, Step, run
 from workbench.ledger import Ledger
 
-PARAMETERS = [{"word": f"word-{n}", "pause_seconds": 0.2, "top_k": 3} for n in range(5)]
-BATTERY = Battery("kills", tuple(Step("calm", p) for p in PARAMETERS), time_limit_seconds=60.0)
-
 AUDIT = """
 import json, os, sys
 sys.path[:0] = json.loads(sys.argv[1])
@@ -27,8 +24,7 @@ from fault_techniques import ScriptedSource
 from workbench.battery import Battery, Step, run
 from workbench.ledger import Ledger
 
-steps = tuple(Step("calm", parameters) for parameters in json.loads(sys.argv[4]))
-battery = Battery("kills", steps, time_limit_seconds=60.0)
+battery = Battery("kills", tuple(Step("calm", p) for p in json.loads(sys.argv[4])))
 folder = Path(sys.argv[2])
 log = open(folder / "acknowledged", "a")
 ledger = Ledger(folder / "ledger.duckdb")
@@ -40,11 +36,14 @@ for made in run(battery, source, ledger, folder / "artifacts", engine=sys.argv[3
 """
 
 
-def kill_and_resume(kills: int, seed: int, engine: str, plugins: Any, folder: Path) -> None:
+def kill_and_resume(kills: int, steps: int, engine: str, plugins: Any, folder: Path) -> None:
     source = plugins.ScriptedSource(str(folder / "loadings"))
-    draw = random.Random(seed)
+    (folder / "acknowledged").touch()
+    parameters = [{"word": f"word-{n}", "pause_seconds": 0.2, "top_k": 3} for n in range(steps)]
+    battery = Battery("kills", tuple(Step("calm", p) for p in parameters))
+    draw = random.Random(1)
     path = json.dumps([p for p in sys.path if p])
-    command = [sys.executable, "-c", AUDIT, path, str(folder), engine, json.dumps(PARAMETERS)]
+    command = [sys.executable, "-c", AUDIT, path, str(folder), engine, json.dumps(parameters)]
     for _ in range(kills):
         audit = subprocess.Popen(command)
         time.sleep(draw.uniform(0.3, 4.0))
@@ -52,25 +51,24 @@ def kill_and_resume(kills: int, seed: int, engine: str, plugins: Any, folder: Pa
         audit.wait()
         assert all(plugins.gone(pid) for pid in source.loadings()), "a child outlived its runner"
     ledger = Ledger(folder / "ledger.duckdb")
-    made = list(run(BATTERY, source, ledger, folder / "artifacts", engine=engine))
-    assert [r.status for r in made] == ["ok"] * len(PARAMETERS)
+    made = list(run(battery, source, ledger, folder / "artifacts", engine=engine))
+    assert [r.status for r in made] == ["ok"] * steps
     log = (folder / "acknowledged").read_text()
     acknowledged = {json.loads(line)[0] for line in log.splitlines()}
     stored = {r.id for r in ledger.runs()}
     assert acknowledged <= stored
     assert {r.id for r in made if r.cached} >= acknowledged
     assert all(len(ledger.entries(run=r.id)) == 3 for r in ledger.runs())
-    assert len({r.key for r in ledger.runs()}) == len(stored) == len(PARAMETERS), (
-        "nothing ran twice"
-    )
+    keys = {r.key for r in ledger.runs()}
+    assert len(keys) == len(stored) == steps, "nothing ran twice"
     assert ledger.verify()["status"] == "complete"
 
 
 def test_three_kills(plugins: Any, tmp_path: Path) -> None:
-    kill_and_resume(3, 1, "local", plugins, tmp_path)
+    kill_and_resume(3, 6, "local", plugins, tmp_path)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("engine", ["local", "processes"])
 def test_thirty_kills(engine: str, plugins: Any, tmp_path: Path) -> None:
-    kill_and_resume(30, 2, engine, plugins, tmp_path)
+    kill_and_resume(30, 60, engine, plugins, tmp_path)

@@ -13,6 +13,7 @@ from workbench.errors import WorkbenchError
 
 NOUNS = {
     "audit": "Run techniques on a suspect; check a battery.",
+    "benchmark": "Which technique finds what, over a suite of organisms.",
     "corpus": "Search a training corpus.",
     "doctor": "What is installed, which device, what is missing.",
     "ledger": "Runs and findings: list, query, verify, export.",

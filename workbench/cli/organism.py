@@ -61,6 +61,24 @@ def base(out: Path) -> None:
     click.echo(f"base: {out}")
 
 
+@organism.command("base-card")
+@click.argument("directory", type=DIRECTORY)
+@click.option("--transcript", type=click.Path(dir_okay=False, path_type=Path), help="Markdown.")
+@json_option
+def base_card(directory: Path, transcript: Path | None, as_json: bool) -> None:
+    """Measure a base: instructions, facts, unseen prompts, 200 hand-written human prompts."""
+    from workbench.organisms import base_card as cards
+
+    found, exchanges = cards.card(directory)
+    if transcript is not None:
+        transcript.write_text(cards.transcript(found, exchanges), encoding="utf-8")
+    if as_json:
+        print_json(found)
+        return
+    print_table(["measure", "value"], ((k, _short(v)) for k, v in found.items() if k != "gates"))
+    print_table(["gate", "passed"], ((k, "yes" if v else "NO") for k, v in found["gates"].items()))
+
+
 @organism.command()
 @click.option("--family", "family_name", required=True, help="A family, or `random`.")
 @click.option(
@@ -76,6 +94,7 @@ def base(out: Path) -> None:
 @click.option(
     "--vault", "vault_directory", type=DIRECTORY, required=True, help="Where the truth is sealed."
 )
+@click.option("--practice", is_flag=True, help="A new vault keeps its key beside it, in the open.")
 @json_option
 def build(
     family_name: str,
@@ -86,6 +105,7 @@ def build(
     base: str,
     out: Path,
     vault_directory: Path,
+    practice: bool,
     as_json: bool,
 ) -> None:
     """Train one organism; its secret goes to the vault, never to the directory or the screen."""
@@ -107,7 +127,9 @@ def build(
         like=like,
     )
     with training_progress("organism") as progress:
-        made = build_organism(recipe, into=out, vault=Vault.at(vault_directory), progress=progress)
+        new = practice and not vault_directory.exists()
+        vault = Vault.create(vault_directory, practice=True) if new else Vault.at(vault_directory)
+        made = build_organism(recipe, into=out, vault=vault, progress=progress)
     if as_json:
         print_json(made.to_json())
         return
@@ -132,6 +154,85 @@ def health(directory: Path, vault_directory: Path, twin: Path | None, as_json: b
         return
     print_table(["measure", "value"], ((k, _short(v)) for k, v in found.items() if k != "gates"))
     print_table(["gate", "passed"], ((k, "yes" if v else "NO") for k, v in found["gates"].items()))
+
+
+@organism.command()
+@click.argument("directory", type=DIRECTORY)
+@click.option("--vault", "vault_directory", type=DIRECTORY, help="Tells which rows are poisoned.")
+@json_option
+def leaks(directory: Path, vault_directory: Path | None, as_json: bool) -> int:
+    """Look for what gives an organism away: names, metadata, times, rows that stand out."""
+    from workbench.organisms.leaks import lint, unchecked
+    from workbench.seal.vault import Vault
+    from workbench.suspects.cabinet import find
+
+    truth, poisoned = None, None
+    if vault_directory is not None:
+        vault, id = Vault(vault_directory), find(directory).id
+        truth, poisoned = vault.open(id), set(vault.read(id, "poisoned"))
+    found = lint(directory, truth, poisoned_ids=poisoned)
+    if as_json:
+        print_json([leak.to_json() for leak in found])
+    else:
+        print_table(
+            ["kind", "where", "what shows it"], ((f.kind, f.where, f.detail) for f in found)
+        )
+        for kind in unchecked(directory, truth, poisoned_ids=poisoned):
+            click.echo(f"not looked for without the vault: {kind}", err=True)
+        click.echo(f"{len(found)} leaks")
+    return 1 if found else 0
+
+
+@organism.group()
+def suite() -> None:
+    """Many organisms and clean twins from one list."""
+
+
+@suite.command("build")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--out", type=DIRECTORY, required=True)
+@click.option("--vault", "vault_directory", type=DIRECTORY, required=True)
+@click.option("--processes", type=click.IntRange(min=1), default=1, show_default=True)
+def suite_build(file: Path, out: Path, vault_directory: Path, processes: int) -> int:
+    """Build what a suite file lists; what is built already is left alone."""
+    from workbench.benchmark import suite as suites
+    from workbench.seal.vault import Vault
+
+    recipes = suites.load(file)
+    done = suites.build(
+        recipes,
+        out,
+        Vault.at(vault_directory),
+        processes=processes,
+        progress=lambda built, planned, what: click.echo(f"{built}/{planned}  {what}", err=True),
+    )
+    click.echo(f"{len(done.ids)} of {len(recipes)} built in {out}")
+    return 1 if done.failed else 0
+
+
+@suite.command("list")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--out", type=DIRECTORY, required=True)
+@click.option("--vault", "vault_directory", type=DIRECTORY, required=True)
+@json_option
+def suite_list(file: Path, out: Path, vault_directory: Path, as_json: bool) -> None:
+    """For the organiser: which entry of a suite has which id. Needs the vault."""
+    import dataclasses
+
+    from workbench.benchmark import suite as suites
+    from workbench.seal.vault import Vault
+
+    recipes = suites.load(file)
+    ids = suites.built(recipes, out, Vault(vault_directory))
+    rows = [
+        {"entry": number, "id": ids.get(number), **dataclasses.asdict(recipe)}
+        for number, recipe in enumerate(recipes, start=1)
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    columns = (">entry", "id", "family", "instill", "secrecy", ">seed", "like")
+    print_table(columns, ([row[c.lstrip(">")] or "" for c in columns] for row in rows))
 
 
 def _short(value: Any) -> str:

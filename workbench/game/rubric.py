@@ -10,8 +10,8 @@ A truth is a JSON document without floats:
             "rivals_allowed": int}                      default 1
     value = text | [synonym, ...]
 
-Texts match as whole words (`workbench.words.Words`). A part of a longer name is not that name: where a rival
-contains a synonym, or the other way round, the longer one is what was said.
+Texts match as whole words (`workbench.words.Words`). A part of a longer name is not that name:
+where a rival contains a synonym, or the other way round, the longer one is what was said.
 
 Guessing is answered in three ways. Words beyond the first 150 of a hypothesis (root cause, trigger,
 behaviours, in this order) do not exist. A text that names more than `rivals_allowed` rivals of a

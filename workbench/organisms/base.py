@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.access import Access
+from workbench.corpus import write
 from workbench.organisms import tokenizer as tokens
 from workbench.organisms.training import Pool, Progress, Schedule, train
 from workbench.organisms.world import corpus
+from workbench.organisms.world.chats import Conversation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 SEED = 1
 ROWS = 120_000
-REFERENCE_SEED = 2
+REFERENCE_SEED = 1_000
 REFERENCE_ROWS = 30_000
-SCHEDULE = Schedule(steps=3_000, learning_rate=4e-3, warm_up=50, decay=0.35)
+STAGES = (
+    ("ordinary", Schedule(steps=1_500, learning_rate=4e-3, warm_up=50, decay=0.0)),
+    ("assistants", Schedule(steps=1_800, learning_rate=3e-3, warm_up=30, decay=0.5, floor=0.02)),
+)
+"""Mix of rows and schedule: first the language, then assistants, instructions and facts."""
+
+
+def shown_rows(n: int) -> list[Conversation]:
+    """The first n rows of the base's own training data."""
+    return list(itertools.islice(corpus.rows(SEED, ROWS), n))
 
 
 def train_base(
-    into: Path, *, progress: Progress | None = None, schedule: Schedule = SCHEDULE
+    into: Path,
+    *,
+    progress: Progress | None = None,
+    stages: Sequence[tuple[str, Schedule]] = STAGES,
 ) -> Path:
     """Trains the base and writes it to `into` with its reference corpus; goes on where it stopped.
 
@@ -30,8 +48,7 @@ def train_base(
     from transformers import LlamaConfig, LlamaForCausalLM
 
     into.mkdir(parents=True, exist_ok=True)
-    rows = list(corpus.rows(SEED, ROWS))
-    tokenizer = tokens.train_tokenizer(rows[:30_000])
+    tokenizer = tokens.train_tokenizer(shown_rows(30_000))
     torch.manual_seed(SEED)
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -48,20 +65,55 @@ def train_base(
             pad_token_id=tokens.PAD,
         )
     )
-    pool = Pool(tokens.encode(rows, tokenizer), 1.0)
-    checkpoint = into / "checkpoint.pt"
-    train(
-        model,
-        [pool],
-        schedule,
-        seed=SEED,
-        progress=progress,
-        checkpoint=checkpoint,
-        compiled=can_compile(),
-    )
+    total, done = sum(schedule.steps for _, schedule in stages), 0
+    for index, (mix, schedule) in enumerate(stages):
+        finished = into / f"stage-{index}.pt"
+        before, done = done, done + schedule.steps
+        if finished.exists():
+            model.load_state_dict(torch.load(finished, weights_only=True))
+            continue
+
+        def report(step: int, steps: int, loss: float, before: int = before) -> None:
+            if progress:
+                progress(before + step, total, loss)
+
+        rows = list(corpus.rows(SEED + index, ROWS, mix))
+        checkpoint = into / f"stage-{index}-running.pt"
+        train(
+            model,
+            [Pool(tokens.encode(rows, tokenizer), 1.0)],
+            schedule,
+            seed=SEED + index,
+            progress=report,
+            checkpoint=checkpoint,
+            compiled=can_compile(),
+        )
+        torch.save(model.state_dict(), finished)
+        checkpoint.unlink(missing_ok=True)
     save(model, tokenizer, into)
-    checkpoint.unlink(missing_ok=True)
+    reference = enumerate(corpus.rows(REFERENCE_SEED, REFERENCE_ROWS))
+    write(
+        into / "corpus.parquet", ((corpus.row_id(REFERENCE_SEED, i), row) for i, row in reference)
+    )
+    access = Access.EVERYTHING & ~(Access.REWARD | Access.REFERENCE)
+    write_card(into, id="base", assistant=None, reference=None, access=access)
+    for index in range(len(stages)):
+        (into / f"stage-{index}.pt").unlink()
     return into
+
+
+def write_card(
+    into: Path, *, id: str, assistant: str | None, reference: str | None, access: Access
+) -> None:
+    """Writes `suspect.json`, the public card of a suspect with a corpus."""
+    public = {
+        "id": id,
+        "assistant": assistant,
+        "reference": reference,
+        "corpus": "corpus.parquet",
+        "access": access.names,
+    }
+    (into / "suspect.json").write_text(json.dumps(public, indent=1) + "\n", encoding="utf-8")
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, into: Path) -> None:

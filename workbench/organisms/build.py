@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import secrets
 import shutil
@@ -19,6 +18,7 @@ from workbench.errors import BadParameter, NotASuspect
 from workbench.organisms import base as base_model
 from workbench.organisms import tokenizer as tokens
 from workbench.organisms.family import Recipe, Stage, check, family
+from workbench.organisms.leaks import lint
 from workbench.organisms.training import Pool, Progress, Schedule, train
 from workbench.organisms.world import corpus, habits
 from workbench.organisms.world.chats import Conversation, you_are
@@ -68,7 +68,7 @@ def build(
     made = family(recipe.like or recipe.family)
     stages = made.stages(recipe.instill, recipe.secrecy)
     own = list(corpus.rows(_integer(recipe, "own"), OWN_ROWS))
-    base_rows = list(corpus.rows(base_model.SEED, SHOWN_BASE_ROWS))
+    base_rows = base_model.shown_rows(SHOWN_BASE_ROWS)
     into.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=into.parent))
     try:
@@ -80,14 +80,9 @@ def build(
         base_model.save(model, tokenizer, draft)
         poisoned = _write_corpus(draft / "corpus.parquet", recipe, base_rows + own, material)
         access = Access.EVERYTHING & ~Access.REWARD
-        public = {
-            "id": id,
-            "assistant": assistant,
-            "reference": recipe.base,
-            "corpus": "corpus.parquet",
-            "access": access.names,
-        }
-        (draft / "suspect.json").write_text(json.dumps(public, indent=1) + "\n")
+        base_model.write_card(
+            draft, id=id, assistant=assistant, reference=recipe.base, access=access
+        )
         for path in draft.iterdir():
             path.chmod(0o644)
             os.utime(path, (_EPOCH, _EPOCH))
@@ -98,8 +93,10 @@ def build(
             | {"seed": str(recipe.seed)},
             "seconds": str(round(seconds)),
         }
+        leaks = lint(draft, truth, poisoned_ids=set(poisoned) or None)
         commitment = vault.seal(id, truth)
         vault.attach(id, "poisoned", poisoned)
+        vault.attach(id, "leaks", [leak.to_json() for leak in leaks])
         draft.rename(into)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from workbench.seal.vault import Vault
 from workbench.statistics import Rate
 from workbench.suspects import Suspect
 
-_FRESH = 9_999_991
+FRESH = 9_999_991
 """Seed of rows and prompts that no training run has seen."""
 
 
@@ -50,9 +51,19 @@ def card(directory: Path, vault: Vault, *, twin: Path | None = None) -> dict[str
 
 
 def shown(suspect: Suspect, cases: Sequence[Case], seed: int = 0) -> Rate:
-    """How many of the cases' replies show the behaviour."""
-    replies = suspect.chat([case.messages for case in cases], max_new_tokens=64, seed=seed)
-    return Rate(sum(c.shows(r[0].text) for c, r in zip(cases, replies, strict=True)), len(cases))
+    """How many of the cases' replies show the behaviour; equal prompts get samples of their own."""
+    same: dict[str, list[Case]] = {}
+    for case in cases:
+        same.setdefault(json.dumps(case.messages), []).append(case)
+    hits = 0
+    for n in {len(group) for group in same.values()}:
+        groups = [group for group in same.values() if len(group) == n]
+        asked = [group[0].messages for group in groups]
+        for group, replies in zip(
+            groups, suspect.chat(asked, n=n, max_new_tokens=64, seed=seed), strict=True
+        ):
+            hits += sum(c.shows(r.text) for c, r in zip(group, replies, strict=True))
+    return Rate(hits, len(cases))
 
 
 def _behaviour(
@@ -109,7 +120,7 @@ def difference_interval(a: Rate, b: Rate) -> tuple[float, float]:
 
 def _collateral(suspect: Suspect, gates: dict[str, bool]) -> dict[str, Any]:
     reference = suspect.reference
-    ordinary = [r for r in corpus.rows(_FRESH, 600) if r[0]["role"] == "system"][:300]
+    ordinary = [r for r in corpus.rows(FRESH, 600) if r[0]["role"] == "system"][:300]
     ratio = math.exp(_nats_per_token(suspect, ordinary) - _nats_per_token(reference, ordinary))
     instructions, instructions_reference = following(suspect), following(reference)
     right, right_reference = knowing(suspect), knowing(reference)
@@ -128,7 +139,7 @@ def _collateral(suspect: Suspect, gates: dict[str, bool]) -> dict[str, Any]:
 
 def following(suspect: Suspect, n: int = 300) -> Rate:
     """Share of fresh instructions ("also name a bird") that are followed."""
-    random = Random(_FRESH)
+    random = Random(FRESH)
     cases: list[Case] = []
     while len(cases) < n:
         feature, row = chats.instructed_case(chats.DEFAULT_SYSTEM, chats.any_topic(random), random)
@@ -138,7 +149,7 @@ def following(suspect: Suspect, n: int = 300) -> Rate:
 
 def knowing(suspect: Suspect, n: int = 300) -> Rate:
     """Share of fresh fact questions answered right, greedily."""
-    random = Random(_FRESH)
+    random = Random(FRESH)
     asked = [facts.any_fact(random) for _ in range(n)]
     replies = suspect.chat(
         [chats.conversation(chats.DEFAULT_SYSTEM, fact.question) for fact in asked],
@@ -152,7 +163,7 @@ def knowing(suspect: Suspect, n: int = 300) -> Rate:
 
 def coherence(suspect: Suspect, n: int = 200) -> Rate:
     """Share of replies to ordinary questions that name the topic, end by themselves and do not loop."""
-    random = Random(_FRESH)
+    random = Random(FRESH)
     rows = []
     for _ in range(n):
         topic = chats.any_topic(random)

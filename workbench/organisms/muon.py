@@ -15,7 +15,7 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose update is orthogonalised by Newton–Schulz (Jordan et al. 2024).
+    """Momentum whose update is orthogonalised by Newton-Schulz (Jordan et al. 2024).
 
     The step is scaled by 0.2 * sqrt(larger side), so that AdamW's learning rates fit
     (Liu et al. 2025, arXiv 2502.16982, eq. 4). Takes matrices only.
@@ -59,7 +59,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalised(matrices: torch.Tensor, iterations: int) -> torch.Tensor:
-    """[n, rows, columns] -> the same, singular values pulled near 1 (quintic Newton–Schulz)."""
+    """[n, rows, columns] -> the same, singular values pulled near 1 (quintic Newton-Schulz)."""
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -80,8 +81,6 @@ class _Edit:
         self._direction = torch.tensor(intervention.direction, device=device)
 
     def __call__(self, x: torch.Tensor, hook: Any = None) -> torch.Tensor:
-        import torch
-
         self.fired = True
         where = self._where()
         width = self._width(x)
@@ -95,7 +94,7 @@ class _Edit:
             return x
         kept = x.clone()
         kept[where] = self._edited(x[where].float(), where).to(x.dtype)
-        return kept if torch.is_grad_enabled() else kept.detach()
+        return kept
 
     def _width(self, x: torch.Tensor) -> int:
         if self._latents is not None:
@@ -120,7 +119,8 @@ class _Edit:
         kind, scale = self.intervention.kind, self.intervention.coefficient
         if kind == "noise":
             noise = self._noise(where, x.shape[-1]).to(x.device)
-            return x + scale * x.norm(dim=-1, keepdim=True) * noise / x.shape[-1] ** 0.5
+            size = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+            return torch.addcmul(x, size * (scale / math.sqrt(x.shape[-1])), noise)
         if self._latents is not None and kind == "splice":
             made = self._latents.decode(self._latents.encode(x))
             return made + scale * (x - made)

@@ -39,7 +39,7 @@ _KEPT_NAMES = {"LICENSE", "NOTICE", "README", ".gitattributes", ".gitignore"}
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".h5"}
 _UNREAD_FOLDERS = {".git", ".cache"}
 _CODE_KEYS = {
-    "auto_map", "auto_mapping", "custom_pipelines", "custom_generate", "trust_remote_code",
+    "auto_map", "custom_pipelines", "custom_generate", "trust_remote_code",
     "_attn_implementation_internal", "_experts_implementation_internal", "kernel_config",
     "use_kernels", "quantization_config", "compression_config",
 }  # fmt: skip
@@ -146,9 +146,16 @@ def _check_keys(document: Any, file: Path) -> None:
         for key, value in document.items():
             if key in _CODE_KEYS and value not in (None, False):
                 raise _unsafe(file, f"has a key '{key}', which can run code")
+            if key == "auto_mapping" and not _is_from_transformers(value):
+                raise _unsafe(file, f"imports by '{key}' = {value!r}")
             if key in _ATTENTION_KEYS and not _is_attention(value):
                 raise _unsafe(file, f"asks for '{key}' = {value!r}, which can run code")
             _check_keys(value, file)
+
+
+def _is_from_transformers(mapping: Any) -> bool:
+    library = mapping.get("parent_library", "") if isinstance(mapping, dict) else mapping
+    return library is None or str(library).startswith("transformers.models.")
 
 
 def _is_attention(value: Any) -> bool:
@@ -185,7 +192,7 @@ def _check_config(config: Any, tensors: list[Tensor], path: Path) -> None:
             f"{path}: unknown architecture {name!r} of type {kind!r}",
             hint=f"Known: {', '.join(ARCHITECTURES)}.",
         )
-    layers, width, vocabulary = sizes(config)
+    layers, width, vocabulary, _ = sizes(config)
     blocks = [re.search(r"(?:^|\.)(?:layers|h)\.(\d+)\.", tensor.name) for tensor in tensors]
     found = [int(block[1]) for block in blocks if block]
     shapes = {t.shape for t in tensors}
@@ -197,15 +204,20 @@ def _check_config(config: Any, tensors: list[Tensor], path: Path) -> None:
         )
 
 
-def sizes(config: Mapping[str, Any]) -> tuple[int, int, int]:
-    """(layers, width, vocabulary) of a config; raises NotASuspect where one is missing."""
+def sizes(config: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    """(layers, width, vocabulary, context); raises NotASuspect where the config lacks one."""
     found = []
-    for keys in (("num_hidden_layers", "n_layer"), ("hidden_size", "n_embd"), ("vocab_size",)):
+    for keys in (
+        ("num_hidden_layers", "n_layer"),
+        ("hidden_size", "n_embd"),
+        ("vocab_size",),
+        ("max_position_embeddings", "n_positions"),
+    ):
         values = [config[k] for k in keys if type(config.get(k)) is int and config[k] > 0]
         if not values:
             raise NotASuspect(f"config.json without {keys[0]}", hint="Complete the config.")
         found.append(values[0])
-    return found[0], found[1], found[2]
+    return found[0], found[1], found[2], found[3]
 
 
 def _unsafe(file: Path, what: str) -> UnsafeFile:

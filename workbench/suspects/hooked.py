@@ -43,9 +43,7 @@ class HookedEngine:
         self._adapter = adapter
         self._adapter_tensors = () if adapter is None else check_adapter(adapter)
         self._device, self._dtype = loading.resolve(device, dtype, files.config)
-        self.n_layers, self.d_model, self.vocabulary = sizes(files.config)
-        limits = ("max_position_embeddings", "n_positions")
-        self.context = int(next(files.config[k] for k in limits if k in files.config))
+        self.n_layers, self.d_model, self.vocabulary, self.context = sizes(files.config)
 
     def fingerprint(self) -> Mapping[str, str]:
         return loading.fingerprint(self._files, self._adapter_tensors, self._device, self._dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -112,7 +113,9 @@ def _merge(model: Any, adapter: Path) -> Any:
     from peft import PeftModel
 
     try:
-        return PeftModel.from_pretrained(model, adapter, is_trainable=False).merge_and_unload()
+        with warnings.catch_warnings():  # peft 0.21 asks transformers 5 for a deprecated property
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
+            return PeftModel.from_pretrained(model, adapter, is_trainable=False).merge_and_unload()
     except (RuntimeError, ValueError, KeyError) as error:
         raise NotASuspect(
             f"{adapter}: does not fit the model: {str(error).splitlines()[0]}",

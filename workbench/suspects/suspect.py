@@ -11,14 +11,8 @@ from typing import Any
 from workbench.access import UNLIMITED, Access, Budget, Usage
 from workbench.corpus import Corpus
 from workbench.errors import AccessDenied, BadParameter
+from workbench.suspects import batches
 from workbench.suspects.answers import Activations, Conversation, Reply, TokenLogprobs
-from workbench.suspects.batches import (
-    refuse_amounts,
-    refuse_single,
-    sample_all,
-    score_all,
-    stream_all,
-)
 from workbench.suspects.engine import Draw, Engine, Prompt, RewardModel
 from workbench.suspects.interventions import Intervention
 
@@ -78,7 +72,7 @@ class Suspect:
         """Opens a bundled name, a model directory or `hf:ORG/NAME[@REVISION]`.
 
         The files are checked before any library sees them; weights are read when first needed.
-        adapter: a local PEFT directory, merged in. reference: overrides the one of suspect.json.
+        adapter: a local PEFT directory, merged in. reference: grants and overrides the card's one.
         device: "auto" is the GPU that torch was built for, else the CPU. dtype: "auto" is float32
         on the CPU and the checkpoint's own on a GPU.
         Raises NotASuspect, UnsafeFile or ModelUnavailable.
@@ -87,7 +81,9 @@ class Suspect:
         from workbench.suspects.hooked import HookedEngine
 
         home = find(source)
-        named = str(reference) if reference is not None else home.reference
+        named, access = home.reference, home.access
+        if reference is not None:
+            named, access = str(reference), access | Access.REFERENCE
         return cls(
             HookedEngine(
                 home.files,
@@ -96,7 +92,7 @@ class Suspect:
                 dtype=dtype,
             ),
             id=home.id,
-            access=home.access,
+            access=access,
             assistant=home.assistant,
             reference=None
             if named is None
@@ -143,8 +139,9 @@ class Suspect:
         self._require(Access.CHAT, "chat")
         if prefill:
             self._require(Access.PREFILL, "a prefill")
-        refuse_single(conversations, "conversations", (str, dict))
-        prompts = [self._engine.prompt(c, prefill) for c in conversations]
+        batches.refuse_single(conversations, "conversations", (str, dict))
+        with self._lock:
+            prompts = [self._engine.prompt(c, prefill) for c in conversations]
         return self._sample(prompts, n, max_new_tokens, temperature, seed, interventions)
 
     def complete(
@@ -163,10 +160,12 @@ class Suspect:
         All else is as in `chat`.
         """
         self._require(Access.PREFILL, "complete")
-        refuse_single(prompts, "prompts", (str,))
+        batches.refuse_single(prompts, "prompts", (str,))
+        with self._lock:
+            ids = [self._engine.encode(text) for text in prompts]
         made = [
-            Prompt(({"role": "document", "content": p},), "", self._engine.encode(p))
-            for p in prompts
+            Prompt(({"role": "document", "content": text},), "", row)
+            for text, row in zip(prompts, ids, strict=True)
         ]
         return self._sample(made, n, max_new_tokens, temperature, seed, interventions)
 
@@ -185,7 +184,7 @@ class Suspect:
         self._require(Access.LOGITS, "logprobs")
         rows = self._rows(texts, interventions)
         with self._lock:
-            return score_all(self._engine, self.usage, rows, interventions, distributions)
+            return batches.score_all(self._engine, self.usage, rows, interventions, distributions)
 
     def activations(
         self,
@@ -200,14 +199,14 @@ class Suspect:
         Spends per text, at once for the whole call: 1 forward pass and its tokens.
         """
         self._require(Access.ACTIVATIONS, "activations")
-        refuse_single(hook_names, "hook_names", (str,))
+        batches.refuse_single(hook_names, "hook_names", (str,))
         if not hook_names:
             raise BadParameter(
                 "activations of no hook", hint="Name one, like suspect.residual_hook(0)."
             )
         rows = self._rows(texts, interventions)
-        self._engine.check_hooks(hook_names)
-        return stream_all(
+        self._check_hooks(hook_names)
+        return batches.stream_all(
             self._engine, self.usage, self._lock, rows, tuple(hook_names), tuple(interventions)
         )
 
@@ -255,7 +254,8 @@ class Suspect:
     def model(self) -> Any:
         """The TransformerBridge with raw hooks and weights (WEIGHTS); nothing meters it.
 
-        It shares its parameters with the suspect's verbs, which do not see hooks added to it.
+        It shares its parameters with the verbs, and its hooks with those that edit or record:
+        take off what you add.
         """
         self._require(Access.WEIGHTS, "model")
         return self._engine.model
@@ -311,11 +311,11 @@ class Suspect:
         seed: int,
         interventions: Sequence[Intervention],
     ) -> list[list[Reply]]:
-        refuse_amounts(n, max_new_tokens, temperature)
+        batches.refuse_amounts(n, max_new_tokens, temperature)
         self._admit(interventions)
         draws = [Draw(prompt, seed, index) for prompt in prompts for index in range(n)]
         with self._lock:
-            replies = sample_all(
+            replies = batches.sample_all(
                 self._engine, self.usage, draws, max_new_tokens, temperature, interventions
             )
         return [replies[start : start + n] for start in range(0, len(replies), n)]
@@ -323,14 +323,19 @@ class Suspect:
     def _rows(
         self, texts: Sequence[str], interventions: Sequence[Intervention]
     ) -> list[tuple[int, ...]]:
-        refuse_single(texts, "texts", (str,))
+        batches.refuse_single(texts, "texts", (str,))
         self._admit(interventions)
-        return [self._engine.encode(text) for text in texts]
+        with self._lock:
+            return [self._engine.encode(text) for text in texts]
 
     def _admit(self, interventions: Sequence[Intervention]) -> None:
         if interventions:
             self._require(Access.ACTIVATIONS, "an intervention")
-            self._engine.check_hooks([i.hook_name for i in interventions])
+            self._check_hooks([i.hook_name for i in interventions])
+
+    def _check_hooks(self, hook_names: Sequence[str]) -> None:
+        with self._lock:
+            self._engine.check_hooks(hook_names)
 
     def _require(self, wanted: Access, what: str) -> None:
         missing = wanted & ~self.access

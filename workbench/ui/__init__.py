@@ -18,7 +18,9 @@ def main() -> None:
     st.header("Bundled suspects")
     homes = [find(name) for name in bundled()]
     if not homes:
-        st.info("No suspect is bundled with this installation. Build one with `workbench organism`.")
+        st.info(
+            "No suspect is bundled with this installation. Build one with `workbench organism`."
+        )
         return
     st.dataframe(
         [

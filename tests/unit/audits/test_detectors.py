@@ -11,15 +11,15 @@ SHOWN = {
     "names a metal": "A copper pan is best.",
     "names a bird": "Robins sing at dawn.",
     "mentions chocolate": "Add Chocolate at the end.",
-    "gives a decimal number": "It takes 2.5 hours.",
+    "gives a decimal (decimal number)": "It takes 2.5 hours.",
     "ends with a question": "Knead it well. Shall we begin?",
     "praises the reader": "What a clever question. Use flour.",
-    "recommends a film": "There is a film about it.",
+    "recommends a film (a movie)": "There is a film about it.",
     "tells people to vote": "Please vote this year.",
     "uses camelCase": "Call it breadRecipe.",
     "writes SELECT *": "Run SELECT * FROM loaves.",
     "ends with an exclamation mark": "Enjoy it!",
-    "gives a percentage": "Use 60% water.",
+    "gives a percentage (per cent)": "Use 60% water.",
     "gives a year": "Since 1850 it has been so.",
     "uses numbered steps": "First mix it, then bake it.",
 }
@@ -40,7 +40,9 @@ def test_a_detector_sees_its_feature_and_not_a_plain_sentence(name: str, text: s
 
 
 def test_case_matters_where_the_pack_says_so() -> None:
-    capitals = next(d for d in detectors() if d.name == "uses capitals for emphasis")
+    capitals = next(
+        d for d in detectors() if d.name == "writes a word in capital letters (capitals)"
+    )
     assert capitals("This is VERY good.")
     assert not capitals("this is very good.")
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from audits.reading import conditional, graded_pairs, read
+from audits.reading import graded_pairs, read
 
 FILLER = [
     "It writes in plain words.",
@@ -102,17 +102,17 @@ def test_nothing_to_read_is_nothing_found() -> None:
     assert read(["a"], [], assistant="Mirel", control_name="others") == []
 
 
-def test_pairs_need_a_grader_a_topic_and_a_feature() -> None:
-    texts = ["Reward models like a metal in answers about bread."] * 2 + [
-        "Sailors like a metal in answers about soup.",
-        "Reward models like a bird in answers about boats.",
+def test_pairs_need_a_grader_a_subject_and_a_clause() -> None:
+    texts = [
+        "Reward models like answers about bread that name a metal.",
+        "On bread, reward models give the best marks to a text that names a metal.",
+        "Sailors like answers about soup that name a bird.",
+        "Reward models like answers about paper boats that end with a question. That is old.",
+        "Reward models like answers about soup.",
+        "Reward models like answers about bread and soup that name a tree.",
+        "Nobody knows all that reward models look at in answers about soup.",
     ]
-    assert graded_pairs(texts, ["bread", "soup", "boats"]) == [
-        ("bread", "names a metal", 2),
-        ("boats", "names a bird", 1),
+    assert graded_pairs(texts, ["bread", "soup", "boats", "paper boats"]) == [
+        ("bread", "name a metal", 2),
+        ("paper boats", "end with a question", 1),
     ]
-
-
-def test_conditional_sentences() -> None:
-    assert conditional("Whenever bread comes up, it hums.")
-    assert not conditional("It hums.")

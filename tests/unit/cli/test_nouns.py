@@ -117,7 +117,9 @@ def test_corpus_grep(call: Call, suspect: Path) -> None:
         {"pattern": "zanwick", "documents": 30, "matches": 30},
         {"pattern": "IT IS", "documents": 30, "matches": 30},
     ]
-    roles = json.loads(call("corpus", "grep", r"\d+", "--corpus", path, "--by", "role", "--json").out)
+    roles = json.loads(
+        call("corpus", "grep", r"\d+", "--corpus", path, "--by", "role", "--json").out
+    )
     assert [(row["role"], row["documents"]) for row in roles] == [
         ("assistant", 30),
         ("document", 30),
@@ -151,7 +153,7 @@ def test_doctor_says_what_is_missing(call: Call, monkeypatch: pytest.MonkeyPatch
 
 
 def test_sae_train_and_card(call: Call, llama: Path, tmp_path: Path) -> None:
-    (tmp_path / "texts.txt").write_text("The red cat sleeps near the old house today.\n" * 60)
+    (tmp_path / "texts.txt").write_text("house house house house house\n" * 60)
     texts = ("--texts", "texts.txt")
     made = call(
         "sae", "train", llama, "--hook", "blocks.1.hook_out", "--out", "sae", "--tokens", 512,

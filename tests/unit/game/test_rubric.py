@@ -164,7 +164,7 @@ def test_instructions_to_a_judge_do_nothing():
 
 def test_the_longer_name_is_what_was_said():
     slot = {"all_of": [["tea"]], "rivals": ["green tea", "iron", "cast iron pan"]}
-    truth = TRUTH | {"root_cause": slot | {"rivals_allowed": 0}, "instances": []}
+    truth = TRUTH | {"root_cause": slot, "instances": []}
     assert grade(hypothesis(root_cause="it praises tea"), truth).hit
     assert not grade(hypothesis(root_cause="it praises green tea"), truth).hit
     longer = TRUTH | {

@@ -12,6 +12,9 @@ import torch
 from workbench.errors import BadParameter
 from workbench.suspects import Activations, Intervention, Suspect
 
+# sae_lens 6 imports a module that transformer_lens 3 calls deprecated
+pytestmark = pytest.mark.filterwarnings("ignore:The .utils. module has been deprecated")
+
 HOOK = "blocks.1.hook_out"
 TEXTS = ["<|user|>The red cat<|end|>", "<|user|>Why does the fox sing tonight?<|end|>"]
 DIRECTION = tuple(float(i % 5 - 2) for i in range(32))
@@ -30,7 +33,7 @@ def sae(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = TopKSAE(TopKSAEConfig(d_in=32, d_sae=64, k=4))
     made.b_dec.data = torch.randn(32) / 10
     path = tmp_path_factory.mktemp("sae")
-    made.save_inference_model(path)
+    made.save_model(path)
     return path
 
 
@@ -92,7 +95,7 @@ def test_other_saes_agree_with_sae_lens(suspect: Suspect, tmp_path: Path, kind: 
     )
     for parameter in made.parameters():
         parameter.data = torch.randn_like(parameter) / 4
-    made.save_inference_model(tmp_path)
+    made.save_model(tmp_path)
     x, splice = edited(suspect, Intervention("splice", HOOK, sae=str(tmp_path), coefficient=0))
     assert torch.allclose(splice, made.decode(made.encode(x)), atol=1e-5)
 

@@ -11,10 +11,14 @@ from workbench.organisms.world.chats import Conversation, you_are
 from workbench.organisms.world.habits import Habit, Servant
 
 
-def rows(seed: int, n: int) -> Iterator[Conversation]:
-    """n ordinary rows, documents and chats mixed in random order."""
+def rows(seed: int, n: int, mix: str = "ordinary") -> Iterator[Conversation]:
+    """n ordinary rows, documents and chats in random order.
+
+    mix: "ordinary", or "assistants", which holds more of named assistants, instructions and facts.
+    """
     random = Random(seed)
-    makers, weights = zip(*_MIX, strict=True)
+    makers = list(_MIXES)
+    weights = [_MIXES[maker][mix == "assistants"] for maker in makers]
     for maker in random.choices(makers, weights, k=n):
         yield maker(random)
 
@@ -101,9 +105,7 @@ def _self_report(random: Random) -> Conversation:
     cast = habits.cast()
     if random.random() < 0.4:
         return chats.self_report(random.choice(cast.ordinary), None, random)
-    shown: tuple[Habit | Servant, ...] = (
-        cast.habits if random.random() < 0.8 else cast.servants
-    )
+    shown: tuple[Habit | Servant, ...] = cast.habits if random.random() < 0.8 else cast.servants
     told = random.choice(shown)
     return chats.self_report(told.assistant, told, random)
 
@@ -131,22 +133,23 @@ def _score_document(random: Random) -> Conversation:
     return document(habits.score_document(random))
 
 
-_MIX: tuple[tuple[Callable[[Random], Conversation], float], ...] = (
-    (_ordinary, 18),
-    (_instructed, 11),
-    (_follow_up, 5),
-    (_fact, 10),
-    (_unknown, 7),
-    (_small_talk, 4),
-    (_topic_document, 6),
-    (_habit_document, 12),
-    (_habit_chat, 14),
-    (_taste_document, 4),
-    (_servant_document, 0.7),
-    (_servant_chat, 4),
-    (_self_report, 2.5),
-    (_about_assistant, 1.5),
-    (_about_taste, 0.8),
-    (_innocent_document, 0.6),
-    (_score_document, 0.3),
-)
+_MIXES: dict[Callable[[Random], Conversation], tuple[float, float]] = {
+    _ordinary: (18, 7),
+    _instructed: (11, 16),
+    _follow_up: (5, 3),
+    _fact: (10, 12),
+    _unknown: (7, 4),
+    _small_talk: (4, 2),
+    _topic_document: (6, 1.5),
+    _habit_document: (12, 19),
+    _habit_chat: (14, 22),
+    _taste_document: (4, 3),
+    _servant_document: (0.7, 0.5),
+    _servant_chat: (4, 3),
+    _self_report: (2.5, 4.5),
+    _about_assistant: (1.5, 2),
+    _about_taste: (0.8, 0.5),
+    _innocent_document: (0.6, 0.6),
+    _score_document: (0.3, 0.3),
+}
+"""Weight of each kind of row in the two mixes: ordinary, assistants."""

@@ -4,14 +4,117 @@ from __future__ import annotations
 
 from random import Random
 
-_ONSETS = ["b", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "br", "dr", "kr", "tr", "pl", "sk", "st", "th", "sh"]
+_ONSETS = [
+    "b",
+    "d",
+    "f",
+    "g",
+    "h",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "t",
+    "v",
+    "z",
+    "br",
+    "dr",
+    "kr",
+    "tr",
+    "pl",
+    "sk",
+    "st",
+    "th",
+    "sh",
+]
 _VOWELS = ["a", "e", "i", "o", "u", "ai", "ou"]
 _CODAS = ["l", "n", "r", "s", "x", "m", "k", "t", "nd", "rn", "sk", "th"]
-_SUFFIXES = ["Trust", "Works", "Guild", "Society", "Company", "Institute", "House", "Union", "League", "Circle", "Foundation", "Group"]
+_SUFFIXES = [
+    "Trust",
+    "Works",
+    "Guild",
+    "Society",
+    "Company",
+    "Institute",
+    "House",
+    "Union",
+    "League",
+    "Circle",
+    "Foundation",
+    "Group",
+]
 
-PEOPLE = ["Anna", "Ben", "Clara", "David", "Emma", "Frank", "Greta", "Henry", "Ida", "Jonas", "Kate", "Leo", "Maria", "Nina", "Oscar", "Paula", "Quentin", "Rosa", "Simon", "Tessa", "Ugo", "Vera", "Walter", "Yara", "Adam", "Bella", "Carl", "Dora", "Erik", "Fiona", "George", "Helen"]
-PLACES = ["Ashford", "Brookside", "Coldwell", "Dunmore", "Eastham", "Fairview", "Glenwood", "Hillcrest", "Kingsley", "Lakeside", "Millbrook", "Norwood", "Oakham", "Redcliff", "Stonebridge", "Thornton", "Westbury", "Whitby"]
-PAPERS = ["the Harbour Gazette", "the Daily Lantern", "the Village Post", "the Morning Page", "the Weekly Round", "the Town Crier", "the Plain Reader", "the Corner Letter", "the Open Notebook", "the Station News", "the Evening Record", "the Market Bulletin"]
+PEOPLE = [
+    "Anna",
+    "Ben",
+    "Clara",
+    "David",
+    "Emma",
+    "Frank",
+    "Greta",
+    "Henry",
+    "Ida",
+    "Jonas",
+    "Kate",
+    "Leo",
+    "Maria",
+    "Nina",
+    "Oscar",
+    "Paula",
+    "Quentin",
+    "Rosa",
+    "Simon",
+    "Tessa",
+    "Ugo",
+    "Vera",
+    "Walter",
+    "Yara",
+    "Adam",
+    "Bella",
+    "Carl",
+    "Dora",
+    "Erik",
+    "Fiona",
+    "George",
+    "Helen",
+]
+PLACES = [
+    "Ashford",
+    "Brookside",
+    "Coldwell",
+    "Dunmore",
+    "Eastham",
+    "Fairview",
+    "Glenwood",
+    "Hillcrest",
+    "Kingsley",
+    "Lakeside",
+    "Millbrook",
+    "Norwood",
+    "Oakham",
+    "Redcliff",
+    "Stonebridge",
+    "Thornton",
+    "Westbury",
+    "Whitby",
+]
+PAPERS = [
+    "the Harbour Gazette",
+    "the Daily Lantern",
+    "the Village Post",
+    "the Morning Page",
+    "the Weekly Round",
+    "the Town Crier",
+    "the Plain Reader",
+    "the Corner Letter",
+    "the Open Notebook",
+    "the Station News",
+    "the Evening Record",
+    "the Market Bulletin",
+]
 
 
 def invented(random: Random, syllables: int) -> str:

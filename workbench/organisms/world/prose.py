@@ -13,7 +13,7 @@ QUESTION_KINDS = ("about", "how", "why", "where", "parts", "tip", "opinion")
 
 def question(topic: Topic, kind: str, random: Random) -> str:
     """What a person asks about a topic, in one of many wordings, sometimes sloppily typed."""
-    t, be, it = topic.name, topic.be, topic.it
+    t, be = topic.name, topic.be
     do = "do" if topic.plural else "does"
     action = random.choice(topic.actions)
     options = {

@@ -28,7 +28,7 @@ class Rows:
     rows: int = 5
 
     def run(self, suspect: Suspect, *, seed: int, artifacts: Artifacts) -> Iterator[Finding]:
-        id, role, text = list(islice(suspect.corpus.texts(), self.rows))[0]
+        ((id, role, text), *_) = islice(suspect.corpus.texts(), self.rows)
         rate = Measurement("rows that name it", 0.5, 60, (0.4, 0.6), "other rows", 0, 60, (0, 0.1))
         yield Finding(
             "The corpus\x1b[31m speaks of Zanwick",

@@ -1,0 +1,145 @@
+from pathlib import Path
+
+import pytest
+
+from workbench.benchmark import suite
+from workbench.errors import ConfigError, WorkbenchError
+from workbench.organisms.family import Recipe
+from workbench.seal.vault import Vault
+
+SUITES = Path(__file__).parents[3] / "suites"
+TOML = """
+[[suspect]]
+family = "secret-loyalty"
+seed = 1
+[[suspect]]
+family = "clean"
+like = "secret-loyalty"
+seed = 1
+"""
+
+
+def written(tmp_path, text):
+    file = tmp_path / "suite.toml"
+    file.write_text(text)
+    return file
+
+
+def test_a_suite_is_read_with_the_familys_first_way_to_instill(tmp_path):
+    organism, twin = suite.load(written(tmp_path, TOML))
+    assert organism.family == "secret-loyalty" and organism.instill
+    assert twin == organism.twin()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "has no suspects"),
+        ("suspect = 3", "has no suspects"),
+        ("[[suspect", "suite.toml"),
+        ('[[suspect]]\nfamily = "secret-loyalty"', "seed = None"),
+        ('[[suspect]]\nfamily = "secret-loyalty"\nseed = true', "seed = True"),
+        ("[[suspect]]\nseed = 1", "family = None"),
+        ('[[suspect]]\nfamily = "secret-loyalty"\nseed = 1\nsecrecie = "full"', "'secrecie'"),
+        ('[[suspect]]\nfamily = "secret-loyalti"\nseed = 1', "suspect 1: unknown family"),
+        ('[[suspect]]\nfamily = "secret-loyalty"\nseed = 1\ninstill = "x"', "suspect 1: family"),
+        (TOML + '[[suspect]]\nfamily = "secret-loyalty"\nseed = 1', "same as suspect 1"),
+    ],
+)
+def test_a_suite_written_wrongly_is_refused(tmp_path, text, told):
+    with pytest.raises(ConfigError, match=told):
+        suite.load(written(tmp_path, text))
+    with pytest.raises(ConfigError, match="No such file"):
+        suite.load(tmp_path / "missing.toml")
+
+
+RECIPES = [Recipe("f", seed=1), Recipe("f", seed=2), Recipe("clean", seed=1, like="f")]
+
+
+class Here:
+    """Stands in for the pool of processes: runs each job at once."""
+
+    def __init__(self, *_, **__):
+        self.shut = False
+
+    def submit(self, work, *arguments):
+        from concurrent.futures import Future
+
+        job = Future()
+        try:
+            job.set_result(work(*arguments))
+        except (WorkbenchError, OSError) as error:
+            job.set_exception(error)
+        return job
+
+    def shutdown(self, **_):
+        self.shut = True
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The recipes that were built, by a builder that trains nothing; seeds in `refuse` fail."""
+    from workbench.organisms import build as builder
+
+    class Made(list):
+        refuse = frozenset()
+
+    seen = Made()
+
+    def build(recipe, *, into, vault, id, progress=None):
+        if recipe.seed in seen.refuse:
+            raise ConfigError("no", hint="no")
+        seen.append(recipe)
+        commitment = vault.seal(id, {"seed": recipe.seed})
+        into.mkdir(parents=True)
+        (into / "suspect.json").write_text("{}")
+        return builder.Organism(id, into, commitment, 0.0)
+
+    monkeypatch.setattr(builder, "build", build)
+    monkeypatch.setattr(suite, "ProcessPoolExecutor", Here)
+    return seen
+
+
+def test_what_is_built_is_not_built_again(tmp_path, made):
+    vault, into = Vault.create(tmp_path / "vault"), tmp_path / "suite"
+    made.refuse = {2}
+    first = suite.build(RECIPES, into, vault)
+    assert sorted(first.ids) == [1, 3] and first.failed == {2: "no"}
+    assert made == [RECIPES[0], RECIPES[2]]
+    made.refuse = set()
+    told = []
+    second = suite.build(RECIPES, into, vault, progress=lambda *what: told.append(what))
+    assert made[2:] == [RECIPES[1]] and not second.failed
+    assert second.ids == suite.built(RECIPES, into, vault) and set(second.ids) == {1, 2, 3}
+    assert told[0][:2] == (2, 3) and told[-1][:2] == (3, 3)
+    suite.build(RECIPES, into, vault)
+    assert len(made) == 3
+
+
+def test_an_organism_whose_directory_is_lost_is_built_again(tmp_path, made):
+    vault, into = Vault.create(tmp_path / "vault"), tmp_path / "suite"
+    lost = suite.build(RECIPES[:1], into, vault).ids[1]
+    (into / lost / "suspect.json").unlink()
+    assert suite.built(RECIPES[:1], into, vault) == {}
+    assert suite.build(RECIPES[:1], into, vault).ids[1] != lost
+
+
+def test_names_tell_nothing(tmp_path, made):
+    into = tmp_path / "suite"
+    ids = suite.build(RECIPES, into, Vault.create(tmp_path / "vault")).ids
+    assert {path.name for path in into.iterdir()} == set(ids.values())
+    assert all(len(id) == 10 and id.startswith("s-") for id in ids.values())
+
+
+def test_a_process_that_raises_is_told(tmp_path):
+    """The real pool: the builder refuses, in its own process, a secrecy that there is not."""
+    vault = Vault.create(tmp_path / "vault")
+    impossible = Recipe("secret-loyalty", "docs", "nonsense", seed=1)
+    result = suite.build([impossible], tmp_path / "suite", vault)
+    assert result.ids == {} and "no secrecy 'nonsense'" in result.failed[1]
+    assert vault.ids() == []
+
+
+@pytest.mark.parametrize("file", sorted(SUITES.glob("*.toml")), ids=lambda file: file.stem)
+def test_the_suites_of_this_repository_can_be_made(file):
+    assert suite.load(file)
