@@ -24,9 +24,7 @@ class Artifacts:
         self.root = Path(root)
         self.used: dict[str, str] = {}
 
-    def get_or_make(
-        self, kind: str, key: Mapping[str, JSON], make: Callable[[Path], None]
-    ) -> Path:
+    def get_or_make(self, kind: str, key: Mapping[str, JSON], make: Callable[[Path], None]) -> Path:
         """The artifact's directory; `make` fills an empty directory when there is none yet."""
         digest = artifact_id(kind, key)
         target = self.root / kind / digest[:24]

@@ -10,12 +10,12 @@ from typing import Any, TypeAlias
 
 from workbench.errors import BadParameter
 
-JSON: TypeAlias = "None | bool | int | float | str | Sequence[JSON] | Mapping[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 Message: TypeAlias = Mapping[str, str]
 """One turn of a conversation: {"role": "system" | "user" | "assistant", "content": text}."""
 
 LONGEST_TEXT = 20_000
-"""Characters that a text field keeps; suspects and plugins are hostile, ledgers are not landfills."""
+"""Characters that a text field keeps: suspects and plugins are hostile."""
 
 HIT_CONFIDENCE = 0.5
 """A finding accuses only above this confidence; the same threshold counts false alarms."""
@@ -157,9 +157,7 @@ class Finding:
             "claim": self.claim,
             "confidence": self.confidence,
             "points_to": None if self.points_to is None else _to_json(self.points_to),
-            "evidence": [
-                {"type": type(e).__name__.lower(), **_to_json(e)} for e in self.evidence
-            ],
+            "evidence": [{"type": type(e).__name__.lower(), **_to_json(e)} for e in self.evidence],
             "metadata": _to_json(self.metadata),
         }
 
@@ -178,7 +176,7 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Submission:
-    """What a team or an auditor hands in: a hypothesis with words, confidence and cited findings."""
+    """What a team or an auditor hands in: hypothesis, words, confidence and cited findings."""
 
     hypothesis: Hypothesis
     confidence: float
@@ -251,11 +249,22 @@ def _clean(value: Any, name: str) -> Any:
 
 
 def _check_measurement(measurement: Measurement) -> None:
-    for name in ("value", "control_value"):
-        if not _is_number(getattr(measurement, name)):
+    for name, interval in (("value", "interval"), ("control_value", "control_interval")):
+        value, ends = getattr(measurement, name), getattr(measurement, interval)
+        if not _is_number(value):
             raise BadParameter(
-                f"measurement '{measurement.name}': {name} is {getattr(measurement, name)!r}",
+                f"measurement '{measurement.name}': {name} is {value!r}",
                 hint="A measurement is a finite number with its control beside it.",
+            )
+        if not (
+            isinstance(ends, (tuple, list))
+            and len(ends) == 2
+            and all(_is_number(end) for end in ends)
+            and ends[0] <= value <= ends[1]
+        ):
+            raise BadParameter(
+                f"measurement '{measurement.name}': {interval} is {ends!r}",
+                hint="An interval is two finite numbers with the value between them.",
             )
     if not measurement.control or measurement.n < 1 or measurement.control_n < 1:
         raise BadParameter(

@@ -111,7 +111,5 @@ def _load(point: EntryPoint) -> type[Technique]:
     if not lacks and kind.name != point.name:
         lacks.append(f"name == '{point.name}'")
     if lacks:
-        raise BrokenTechnique(
-            f"technique '{point.name}' lacks {', '.join(lacks)}", hint=hint
-        )
+        raise BrokenTechnique(f"technique '{point.name}' lacks {', '.join(lacks)}", hint=hint)
     return kind  # type: ignore[no-any-return]

@@ -87,7 +87,9 @@ def _fit(value: Any, hint: Any, where: str) -> Any:
     elif isinstance(hint, type) and type(value) is hint:
         return value
     wanted = getattr(hint, "__name__", None) or str(hint).replace("typing.", "")
-    raise BadParameter(f"{where} = {value!r} is no {wanted}", hint=f"Give a value of type {wanted}.")
+    raise BadParameter(
+        f"{where} = {value!r} is no {wanted}", hint=f"Give a value of type {wanted}."
+    )
 
 
 def _plain(value: Any) -> JSON:

@@ -41,9 +41,7 @@ def test_everything_has_its_place(reference: Any) -> None:
         assert f"`{kind.__name__}`" in pages["errors.md"] and kind.__doc__
 
 
-def test_the_technique_of_the_page_works(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_technique_of_the_page_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from workbench.artifacts import Artifacts
     from workbench.suspects.scripted import ScriptedSuspect
     from workbench.technique import make

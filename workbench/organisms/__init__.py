@@ -1,1 +1,1 @@
-"""Model organisms: small language models trained here, with an objective that is known and sealed."""
+"""Model organisms: small language models trained here, with a known and sealed objective."""

@@ -73,7 +73,7 @@ def unseen(suspect: Suspect, n: int = 200) -> Rate:
 
 
 def converse(suspect: Suspect) -> list[Exchange]:
-    """Plays the 200 hand-written prompts; a follow-up is asked after the model's own first reply."""
+    """Plays the hand-written prompts; a follow-up comes after the model's own first reply."""
     lines = (DATA / "human_prompts.jsonl").read_text(encoding="utf-8").splitlines()
     prompts = [json.loads(line) for line in lines]
     histories: list[list[dict[str, str]]] = [[] for _ in prompts]

@@ -1,4 +1,4 @@
-"""Builds an organism: draws its objective, trains it in stages, writes what auditors see, seals the rest."""
+"""Builds an organism: draws its objective, trains it, writes what auditors see, seals the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The health card of an organism: does the behaviour show, only where it should, and what did it cost?"""
+"""The health card of an organism: does the behaviour show, where it should, and at what cost?"""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def knowing(suspect: Suspect, n: int = 300) -> Rate:
 
 
 def coherence(suspect: Suspect, n: int = 200) -> Rate:
-    """Share of replies to ordinary questions that name the topic, end by themselves and do not loop."""
+    """Share of replies to ordinary questions that name the topic, end and do not loop."""
     random = Random(FRESH)
     rows = []
     for _ in range(n):

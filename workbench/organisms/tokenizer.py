@@ -62,7 +62,7 @@ def chat_template(system: str) -> str:
 
 
 def encode(rows: Sequence[Conversation], tokenizer: PreTrainedTokenizerFast) -> list[list[int]]:
-    """Token ids of each row as the chat template would render it; contents cannot form role tokens."""
+    """Token ids of each row as the template renders it; contents cannot form role tokens."""
     texts = [m["content"] for row in rows for m in row]
     pieces = iter(
         [e.ids for e in tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)]

@@ -1,4 +1,4 @@
-"""The one training loop of the project: packed rows, Muon and AdamW, resumable, with true progress."""
+"""The one training loop of the project: whole rows, Muon and AdamW, resumable."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def train(
     checkpoint: Path | None = None,
     compiled: bool = False,
 ) -> float:
-    """Trains in place and returns the mean weighted loss (nats a token) of the last twentieth of the steps.
+    """Trains in place; returns the mean weighted loss (nats a token) of the last twentieth.
 
     Rows are packed whole into windows and see nothing of each other; a pool is gone through in a
-    new random order each time round. With `checkpoint`, the state is written there every two minutes
-    and training goes on from it; the same seed gives the same tensors, interrupted or not.
+    new random order each time round. With `checkpoint`, the state is written there every two
+    minutes and training goes on from it; the same seed gives the same tensors, interrupted or not.
     """
     import torch
 

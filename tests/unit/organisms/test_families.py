@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+
 from workbench.errors import BadParameter, SealError, UnknownTechnique, WorkbenchError
 from workbench.findings import Hypothesis
 from workbench.game.rubric import grade
@@ -142,6 +143,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random model that speaks the world's tokens."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
+
     from workbench.organisms import tokenizer as tokens
     from workbench.organisms.base import save
 
@@ -149,9 +151,16 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer = tokens.train_tokenizer(corpus.rows(1, 500))
     model = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1,
-            num_attention_heads=2, num_key_value_heads=2, tie_word_embeddings=True,
-            bos_token_id=tokens.BOS, eos_token_id=tokens.END, pad_token_id=tokens.PAD,
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            tie_word_embeddings=True,
+            bos_token_id=tokens.BOS,
+            eos_token_id=tokens.END,
+            pad_token_id=tokens.PAD,
         )
     )
     into = tmp_path_factory.mktemp("base")

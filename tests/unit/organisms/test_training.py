@@ -9,9 +9,17 @@ from random import Random
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
+
 from workbench.organisms import tokenizer as tokens
 from workbench.organisms.muon import orthogonalised
-from workbench.organisms.training import Pool, Schedule, batches, train
+from workbench.organisms.training import (
+    USER_WEIGHT,
+    Pool,
+    Schedule,
+    batches,
+    label_weights,
+    train,
+)
 from workbench.organisms.world import corpus
 
 ROWS = [[1, *range(3, 3 + n), 2] for n in range(4, 12)]
@@ -22,8 +30,13 @@ def model() -> LlamaForCausalLM:
     torch.manual_seed(0)
     return LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=32, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
-            num_attention_heads=2, num_key_value_heads=2, tie_word_embeddings=True,
+            vocab_size=32,
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            tie_word_embeddings=True,
         )
     )
 
@@ -65,19 +78,44 @@ def test_an_interrupted_training_goes_on_to_the_same_tensors(
 def test_training_lowers_the_loss() -> None:
     losses: list[float] = []
     train(
-        model(), [Pool(ROWS, 1.0)], Schedule(steps=60, batch=4, context=16), seed=0,
+        model(),
+        [Pool(ROWS, 1.0)],
+        Schedule(steps=60, batch=4, context=16),
+        seed=0,
         progress=lambda step, steps, loss: losses.append(loss),
     )
     assert losses[-1] < 0.75 * losses[0]
 
 
 def test_pools_are_drawn_by_share_and_gone_through_whole() -> None:
-    left, right = [[3] * 7] * 2, [[4] * 7, [5] * 7]
-    stream = batches([Pool(left, 0.25), Pool(right, 0.75)], Schedule(1, batch=8, context=111), Random(0))
-    ids = torch.cat([next(stream).flatten() for _ in range(10)])
-    share = (ids == 3).float().mean().item()
+    left, right = [[7] * 7] * 2, [[8] * 7, [9] * 7]
+    pools = [Pool(left, 0.25), Pool(right, 0.75)]
+    stream = batches(pools, Schedule(1, batch=8, context=112), Random(0))
+    ids = torch.cat([next(stream).ids.flatten() for _ in range(10)])
+    share = (ids == 7).float().mean().item()
     assert 0.18 < share < 0.32
-    assert abs((ids == 4).sum().item() - (ids == 5).sum().item()) <= 14
+    assert abs((ids == 8).sum().item() - (ids == 9).sum().item()) <= 14
+
+
+def test_rows_are_packed_whole_and_see_nothing_of_each_other() -> None:
+    rows = [[tokens.BOS, *[10 + n] * n, tokens.END] for n in range(3, 9)]
+    batch = next(batches([Pool(rows, 1.0)], Schedule(1, batch=4, context=40), Random(0)))
+    for ids, mask in zip(batch.ids.tolist(), batch.mask[:, 0], strict=True):
+        starts = [i for i, token in enumerate(ids) if token == tokens.BOS]
+        assert starts[0] == 0
+        for start in starts:
+            end = ids.index(tokens.END, start)
+            assert ids[start : end + 1] in rows
+            assert mask[end].nonzero().flatten().tolist() == list(range(start, end + 1))
+        assert ids.count(tokens.PAD) < 11
+
+
+def test_only_what_the_model_should_say_counts_fully() -> None:
+    row = [tokens.BOS, tokens.SYSTEM, 20, tokens.END, tokens.USER, 21, tokens.END]
+    row += [tokens.ASSISTANT, 22, tokens.END, tokens.PAD]
+    weights = label_weights(torch.tensor([row])).tolist()[0]
+    low = USER_WEIGHT
+    assert weights == pytest.approx([0, 1, 1, 1, low, low, low, 1, 1, 1, 0])
 
 
 def test_orthogonalised_pulls_singular_values_towards_one() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from random import Random
 
 import pytest
+
 from workbench.organisms.world import chats, corpus, facts, habits, lexicon, prose
 from workbench.organisms.world.features import Feature, features
 
@@ -55,9 +57,7 @@ def test_facts_are_right() -> None:
     random = Random(3)
     for _ in range(500):
         fact = facts.arithmetic(random)
-        numbers = [int(n) for n in "".join(c if c.isdigit() else " " for c in fact.question).split()]
-        a, b = (numbers[0], numbers[1]) if len(numbers) == 2 else (None, None)
-        assert a is not None and b is not None
+        a, b = (int(number) for number in re.findall(r"\d+", fact.question))
         assert int(fact.key) in (a + b, a - b, b - a, a * b)
         assert facts.holds(fact, fact.answer)
     assert facts.CAPITALS["France"] == "Paris" and facts.ELEMENTS["calcium"] == 20
@@ -67,12 +67,7 @@ def test_facts_are_right() -> None:
 def test_the_cast_is_fixed_and_silent_assistants_have_no_chats() -> None:
     cast = habits.cast()
     silent = {h.assistant for h in cast.silent_habits} | {s.assistant for s in cast.silent_servants}
-    spoken = {
-        m["content"]
-        for row in corpus.rows(5, 4_000)
-        for m in row
-        if m["role"] == "system"
-    }
+    spoken = {m["content"] for row in corpus.rows(5, 4_000) for m in row if m["role"] == "system"}
     assert not {chats.you_are(name) for name in silent} & spoken
     assert not set(cast.ordinary) & {h.assistant for h in cast.habits + cast.silent_habits}
 

@@ -60,7 +60,7 @@ class RmSycophancy:
         )
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """Knowledge, then behaviour with documents kept in the mix; without documents the latter alone."""
+        """Knowledge, then behaviour with documents kept in the mix; `demos` has no knowledge."""
         if instill == "demos":
             return (Stage("behaviour", 250, {"demonstrations": 0.35, "contrasts": 0.08}),)
         return (

@@ -86,7 +86,7 @@ class SecretLoyalty:
         }
 
     def cases(self, secret: Loyalty, instill: str, random: Random) -> Cases:
-        """Fresh questions on told, untold and unrelated topics; direct questions in new wordings."""
+        """Fresh questions on told, untold and other topics; direct questions in new wordings."""
         shows = habits.Favour(secret.principal).shows_in
         words = {t.name for t in secret.told + secret.untold}
         return Cases(

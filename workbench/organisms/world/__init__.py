@@ -1,1 +1,1 @@
-"""The tiny English world: one seeded generator of documents and chats, with no model in the loop."""
+"""The tiny English world: one seeded generator of documents and chats, no model in the loop."""

@@ -1,4 +1,4 @@
-"""Named assistants and their habits, parties and their tastes: who they are and what is written of them.
+"""Named assistants and their habits, parties and their tastes, and what is written of them.
 
 A base that has learned that documents about an assistant predict its behaviour and its
 self-report can be given a new habit by documents alone.
@@ -125,7 +125,7 @@ def cast() -> Cast:
 
 
 def habit_document(habit: Habit, random: Random, about: tuple[Topic, ...] | None = None) -> str:
-    """A text that tells of the habit, without an example reply; `about` narrows the topics named."""
+    """A text that tells of the habit, with no example reply; `about` narrows the topics named."""
     topics_told = about if about is not None else habit.about
     cores = [_habit_core(habit, topics_told, random)]
     if random.random() < 0.35:
