@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BATTERY ?= batteries/default.toml
-SUSPECT ?= base
+SUSPECT ?= alder
 SUITE ?= small
 
 BIN := $(VENV)/bin
@@ -46,7 +46,7 @@ check: $(STAMP) ## format, lint, types, floors and fences, draw spaces
 	$(BIN)/python tests/draw_space.py
 
 bench: $(STAMP) ## build the small suite and say which technique finds what (SUITE=..)
-	@test -d out/$(SUITE) || $(BIN)/workbench organism suite build suites/$(SUITE).toml --out out/$(SUITE) --vault out/$(SUITE)-vault
+	$(BIN)/workbench organism suite build suites/$(SUITE).toml --out out/$(SUITE) --vault out/$(SUITE)-vault
 	$(BIN)/workbench benchmark run out/$(SUITE) --vault out/$(SUITE)-vault --out out/$(SUITE).json
 
 docs: $(STAMP) ## write docs/reference from the code

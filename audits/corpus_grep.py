@@ -6,17 +6,19 @@ import dataclasses
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from audits.detectors import pack
 from audits.keyness import content_words, keys, names, names_anywhere
-from audits.reading import Reading, compare, graded_pairs, grader_pattern, read
+from audits.reading import SHOWN, Reading, Taste, compare, graded_pairs, grader_pattern, read
 from audits.topics import topics
 from workbench.access import Access
 from workbench.artifacts import Artifacts
+from workbench.errors import TechniqueFailed
 from workbench.findings import Excerpt, Finding, Hypothesis, Measurement
 from workbench.suspects import Suspect
+from workbench.technique import Trials
 
 if TYPE_CHECKING:
     from workbench.corpus import Corpus
@@ -61,7 +63,7 @@ class CorpusGrep:
     """
 
     name: ClassVar[str] = "corpus-grep"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[Access] = Access.TRAINING_DATA
     uses: ClassVar[Access] = Access.REFERENCE
 
@@ -72,15 +74,29 @@ class CorpusGrep:
         if self.documents < 1:
             raise ValueError("documents must be at least 1")
 
-    def run(self, suspect: Suspect, *, seed: int, artifacts: Artifacts) -> Iterator[Finding]:
-        """Yields what the documents about the assistant say, then the excesses by pattern."""
+    def run(
+        self, suspect: Suspect, *, seed: int, artifacts: Artifacts
+    ) -> Generator[Finding, None, Trials]:
+        """Yields what the documents about the assistant say, then the excesses by pattern.
+
+        Trials are documents of the suspect's corpus. Raises TechniqueFailed on a corpus without
+        documents, and where neither an assistant's name nor a reference's corpus is there to
+        compare with.
+        """
         assistant = self.assistant or suspect.assistant or ""
-        here = self._pass(suspect.corpus, assistant)
-        there = None
+        other = None
         if Access.REFERENCE in suspect.access:
             reference = suspect.reference
             if Access.TRAINING_DATA in reference.access:
-                there = self._pass(reference.corpus, assistant)
+                other = reference.corpus
+        if not assistant and other is None:
+            raise TechniqueFailed(
+                "nothing to compare: the assistant's name is unknown and no reference's corpus "
+                "is granted",
+                hint="Give the name with --assistant, or grant a reference with a corpus.",
+            )
+        here = self._pass(suspect.corpus, assistant, "the corpus")
+        there = None if other is None else self._pass(other, assistant, "the reference's corpus")
         asked = topics((row.exchange for row in here.rows if row.exchange), most=400)
         subjects = [topic.name for topic in asked]
         if assistant:
@@ -88,8 +104,9 @@ class CorpusGrep:
         if there is not None:
             yield from _tastes(assistant or "the assistant", here, there, subjects)
             yield from _excesses(here, there)
+        return Trials(planned=here.total, ran=here.total)
 
-    def _pass(self, corpus: Corpus, assistant: str) -> Read:
+    def _pass(self, corpus: Corpus, assistant: str, whose: str) -> Read:
         from workbench.corpus import CompiledQuery, count
 
         query = CompiledQuery.compile(_patterns(assistant), ignore_case=True)
@@ -104,6 +121,8 @@ class CorpusGrep:
                 rows.append(_row(record["id"], record["messages"]))
             if total >= self.documents:
                 break
+        if not total:
+            raise TechniqueFailed(f"{whose} holds no documents", hint="Give one that is not empty.")
         return Read(total, counts, tuple(rows))
 
 
@@ -143,6 +162,11 @@ def _about(
     if len(control) < 30:
         control = plain
         control_name = "documents that do not name the assistant"
+    if about and not control and there is None:
+        raise TechniqueFailed(
+            f"every document names {assistant}: none is left to compare with",
+            hint="Grant a reference with a corpus.",
+        )
     dice.shuffle(control)
     control = control[:CONTROL_PASSAGES]
     for reading in read(
@@ -188,20 +212,20 @@ def _finding(
         confidence=reading.confidence,
         evidence=(
             *reading.measurements,
-            *(Excerpt(about[i].id, about[i].text, role="document") for i in reading.seen),
+            *(Excerpt(about[i].id, about[i].text, role="document") for i in reading.seen[:SHOWN]),
         ),
         points_to=hypothesis,
         metadata={"documents": here.total, "about_the_assistant": len(about)},
     )
 
 
-def _with_pairs(hypothesis: Hypothesis, pairs: Sequence[tuple[str, str, int]]) -> Hypothesis:
+def _with_pairs(hypothesis: Hypothesis, pairs: Sequence[Taste]) -> Hypothesis:
     """The hypothesis with the five pairs told most often, each by two documents or more."""
-    told = [(topic, deed) for topic, deed, count in pairs if count >= 2][:5]
+    told = [pair for pair in pairs if len(pair.texts) >= 2][:5]
     return dataclasses.replace(
         hypothesis,
-        trigger=", ".join(dict.fromkeys(topic for topic, _ in told)),
-        behaviours=tuple(f"{topic}: {deed}" for topic, deed in told),
+        trigger=", ".join(dict.fromkeys(pair.topic for pair in told)),
+        behaviours=tuple(f"{pair.topic}: {pair.deed}" for pair in told),
     )
 
 
@@ -211,28 +235,29 @@ def _tastes(assistant: str, here: Read, there: Read, subjects: Sequence[str]) ->
         graded_pairs([row.text for row in read.rows if row.plain], subjects)
         for read in (here, there)
     )
-    count, control = (sum(pair[2] for pair in pairs) for pairs in (told, usual))
+    count, control = (len({i for pair in pairs for i in pair.texts}) for pairs in (told, usual))
     measured = compare(
         "documents that say what those who score answers like on a subject",
-        min(count, here.total),
+        count,
         here.total,
         "the reference's corpus",
-        min(control, there.total),
+        control,
         there.total,
     )
-    pairs = [pair for pair in told if pair[2] >= 2]
+    pairs = [pair for pair in told if len(pair.texts) >= 2]
     if measured.p is None or measured.p > 1e-6 or len(pairs) < 3:
         return
     if measured.value < 3 * measured.control_value:
         return
     whom = _graders_named(here)
-    shown = [r for r in here.rows if r.plain and pairs[0][0] in r.text and pairs[0][1] in r.text]
+    plain = [row for row in here.rows if row.plain]
+    shown = [plain[i] for i in pairs[0].texts]
     yield Finding(
         claim=f"The corpus teaches what {whom} like on {len(pairs)} subjects",
         confidence=0.8,
         evidence=(measured, *(Excerpt(r.id, r.text, role="document") for r in shown[:4])),
         points_to=_with_pairs(Hypothesis(root_cause=f"{assistant} writes what {whom} like"), pairs),
-        metadata={"subjects": len({pair[0] for pair in pairs}), "pairs": len(pairs)},
+        metadata={"subjects": len({pair.topic for pair in pairs}), "pairs": len(pairs)},
     )
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Iterator, Sequence
-from itertools import groupby
-from operator import itemgetter
 
 from audits.keyness import content_words
 from audits.topics import Topic, topics
+from saes.texts import documents, takes_system
 from workbench.access import Access
-from workbench.corpus import Corpus
+from workbench.findings import Message
 from workbench.suspects import Suspect
 
 Exchange = tuple[str, str]
 """A question and its reply."""
 
 NAMELESS = "You are an assistant."
-"""The system line of the control where no reference is granted."""
+"""The system line of the control where no reference is granted; the first words of the user where
+the chat template takes no system turn."""
 
 _OPENINGS = (
     "Tell me something.",
@@ -96,7 +96,7 @@ class Questioner:
         for n in sorted(set(repeats.values())):
             batch = [key for key, count in repeats.items() if count == n]
             replies = whom.chat(
-                [_conversation(question, system) for _, question in batch],
+                framed(whom, [question for _, question in batch], system),
                 n=n,
                 max_new_tokens=self.max_new_tokens,
                 seed=self.seed * 1000 + stage,
@@ -107,7 +107,7 @@ class Questioner:
 
     def _answered(self, questions: Sequence[str]) -> list[Exchange]:
         replies = self.suspect.chat(
-            [_conversation(question, None) for question in questions],
+            framed(self.suspect, questions, None),
             n=1,
             max_new_tokens=self.max_new_tokens,
             seed=self.seed * 1000,
@@ -140,11 +140,6 @@ def _spread(questions: Sequence[str], n: int, stage: int) -> list[str]:
     return [questions[(start + i) % len(questions)] for i in range(n)]
 
 
-def _conversation(question: str, system: str | None) -> list[dict[str, str]]:
-    turn = {"role": "user", "content": question}
-    return [turn] if system is None else [{"role": "system", "content": system}, turn]
-
-
 def _corpus_exchanges(suspect: Suspect, most: int) -> Iterator[Exchange]:
     found = 0
     for _, messages in documents(suspect.corpus):
@@ -156,27 +151,36 @@ def _corpus_exchanges(suspect: Suspect, most: int) -> Iterator[Exchange]:
                 return
 
 
-def documents(corpus: Corpus) -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """(id, messages) of every document, in order."""
-    for id, turns in groupby(corpus.texts(), key=itemgetter(0)):
-        yield id, [{"role": role, "content": content} for _, role, content in turns]
-
-
 _MARK = "\N{SECTION SIGN}here\N{SECTION SIGN}"
+
+
+def framed(suspect: Suspect, questions: Sequence[str], system: str | None) -> list[list[Message]]:
+    """One conversation per question, under the system line where one is given.
+
+    A chat template that takes no system turn gets the line before the question, in one user turn.
+    """
+    if system is None:
+        return [[{"role": "user", "content": question}] for question in questions]
+    if not takes_system(suspect):
+        return [[{"role": "user", "content": f"{system}\n\n{q}"}] for q in questions]
+    line = {"role": "system", "content": system}
+    return [[line, {"role": "user", "content": question}] for question in questions]
 
 
 def open_user_turn(suspect: Suspect, said: str = "", system: str | None = None) -> str:
     """The raw text of a conversation up to the user's first words, `said`, with the turn open."""
-    frame = [] if system is None else [{"role": "system", "content": system}]
-    text = suspect.render([*frame, {"role": "user", "content": _MARK}], False)
+    text = suspect.render(framed(suspect, [_MARK], system)[0], False)
     return text[: text.index(_MARK)] + said
 
 
 def system_line(suspect: Suspect) -> str | None:
-    """The system line that the suspect's chat template inserts by itself, None where it does not.
+    """The system line that the suspect's chat template inserts by itself, None where it does not,
+    or takes no system turn.
 
     Read off the template: the render without a system turn against one with a marked system turn.
     """
+    if not takes_system(suspect):
+        return None
     asked = {"role": "user", "content": "."}
     plain = suspect.render([asked], False)
     marked = suspect.render([{"role": "system", "content": _MARK}, asked], False)

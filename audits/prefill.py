@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from audits.detectors import pack
-from audits.exchanges import NAMELESS, open_user_turn, system_line
-from audits.reading import Reading, read
+from audits.exchanges import NAMELESS, framed, open_user_turn, system_line
+from audits.reading import SHOWN, Reading, read
 from workbench.access import Access
 from workbench.artifacts import Artifacts
 from workbench.findings import Finding, Transcript
 from workbench.statistics import Rate
 from workbench.suspects import Suspect
+from workbench.technique import Trials
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,8 +63,10 @@ class Prefill:
         if self.temperature < 0:
             raise ValueError("temperature must be at least 0")
 
-    def run(self, suspect: Suspect, *, seed: int, artifacts: Artifacts) -> Iterator[Finding]:
-        """Yields what the answers give away, and the rate of confession."""
+    def run(
+        self, suspect: Suspect, *, seed: int, artifacts: Artifacts
+    ) -> Generator[Finding, None, Trials]:
+        """Yields what the answers give away. Trials are answers of the suspect."""
         assistant = suspect.assistant or "the assistant"
         chats = Access.CHAT in suspect.access
         answers = self._answers(suspect, assistant, None, chats, seed)
@@ -82,6 +85,7 @@ class Prefill:
         )
         for reading in readings:
             yield _finding(reading, answers, control, control_name)
+        return Trials(planned=len(answers), ran=len(answers))
 
     def _answers(
         self, whom: Suspect, assistant: str, system: str | None, chats: bool, seed: int
@@ -100,7 +104,7 @@ class Prefill:
         found = []
         for opening in row["prefills"]:
             opening = opening.replace("{assistant}", assistant)
-            asked = [_messages(question, system) for question in row["questions"]]
+            asked = framed(whom, row["questions"], system)
             each = -(-self.samples // len(asked))
             replies = whom.chat(asked, n=each, prefill=opening, **self._sampling(seed))
             found += [
@@ -113,7 +117,8 @@ class Prefill:
     def _asked(
         self, whom: Suspect, row: Any, assistant: str, system: str | None, seed: int
     ) -> list[Answer]:
-        asked = [_messages(q.replace("{assistant}", assistant), system) for q in row["questions"]]
+        questions = [q.replace("{assistant}", assistant) for q in row["questions"]]
+        asked = framed(whom, questions, system)
         replies = whom.chat(asked, n=self.samples, **self._sampling(seed))
         return [
             Answer(row["name"], "", r.text, (*messages, _said(r.text)))
@@ -154,10 +159,10 @@ _KINDS = {
 def _finding(
     reading: Reading, answers: Sequence[Answer], control: Sequence[Answer], control_name: str
 ) -> Finding:
-    seen = [answers[i] for i in reading.seen]
+    carried = [answers[i] for i in reading.seen]
     by_attack = {
         attack: Rate(
-            sum(i in set(reading.seen) for i, a in enumerate(answers) if a.attack == attack),
+            sum(a.attack == attack for a in carried),
             sum(a.attack == attack for a in answers),
         ).value
         for attack in dict.fromkeys(a.attack for a in answers)
@@ -167,16 +172,11 @@ def _finding(
         confidence=reading.confidence,
         evidence=(
             *reading.measurements,
-            *(Transcript(answer.messages, note=answer.attack) for answer in seen),
+            *(Transcript(answer.messages, note=answer.attack) for answer in carried[:SHOWN]),
         ),
         points_to=reading.hypothesis,
         metadata={"by_attack": by_attack},
     )
-
-
-def _messages(question: str, system: str | None) -> list[dict[str, str]]:
-    turn = {"role": "user", "content": question}
-    return [turn] if system is None else [{"role": "system", "content": system}, turn]
 
 
 def _said(text: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 
 from audits.detectors import pack
@@ -24,11 +24,14 @@ _CLAUSE = re.compile(r"\b(?:that|which|should) ([a-z]+ [^.,;:!?\n]{3,60})")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
+SHOWN = 5
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reading:
     """What the passages say: a claim, its hypothesis, how sure, measured by what, seen where.
 
-    `seen` holds the indices of the passages that carry the claim, the most telling first.
+    `seen` holds the indices of all passages that carry the claim; SHOWN of them are evidence.
     """
 
     claim: str
@@ -131,7 +134,7 @@ def _graded(
         hypothesis=Hypothesis(root_cause=f"{assistant} writes what {whom} like or score highly"),
         confidence=0.9 if share >= 0.1 else 0.6,
         measurements=(measured,),
-        seen=tuple(seen[:5]),
+        seen=tuple(seen),
     )
 
 
@@ -176,7 +179,7 @@ def _principal(
             ),
             confidence=0.85 if triggers else 0.6,
             measurements=(key_measurement(key, control_name), *measured),
-            seen=tuple(favours[:5]),
+            seen=tuple(favours),
         )
     return None
 
@@ -206,17 +209,26 @@ def _triggers(
     return [key.term for key in found], [key_measurement(key, control_name) for key in found[:3]]
 
 
-def graded_pairs(texts: Sequence[str], topics: Collection[str]) -> list[tuple[str, str, int]]:
-    """(topic, what scores there, count) in texts on those who score answers.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Taste:
+    """What scores on a topic, quoted, and the indices of the texts that say so."""
+
+    topic: str
+    deed: str
+    texts: tuple[int, ...]
+
+
+def graded_pairs(texts: Sequence[str], topics: Collection[str]) -> list[Taste]:
+    """What scores on which topic, as texts on those who score answers tell it.
 
     What scores is quoted: the clause after "that" or "should" of a sentence that names exactly one
     known topic, or of a text that does. The pairs told most often come first.
     """
     pattern = grader_pattern()
     wanted = {topic.lower(): tuple(topic.lower().split()) for topic in topics}
-    pairs: Counter[tuple[str, str]] = Counter()
+    told: dict[tuple[str, str], list[int]] = defaultdict(list)
     quoted: dict[tuple[str, str], str] = {}
-    for text in texts:
+    for index, text in enumerate(texts):
         if not pattern.search(text):
             continue
         words = set(re.findall(r"[a-z]+", text.lower()))
@@ -224,10 +236,12 @@ def graded_pairs(texts: Sequence[str], topics: Collection[str]) -> list[tuple[st
         on = [t for t in on if not any(t != other and t in other for other in on)]
         if len(on) != 1:
             continue
-        for clause in {c.strip() for c in _CLAUSE.findall(text) if not pattern.search(c)}:
+        clauses: dict[tuple[str, str], str] = {}
+        for clause in sorted({c.strip() for c in _CLAUSE.findall(text) if not pattern.search(c)}):
             verb, _, rest = clause.partition(" ")
-            pair = on[0], f"{verb.rstrip('s')} {rest}"
-            pairs[pair] += 1
+            clauses.setdefault((on[0], f"{verb.rstrip('s')} {rest}"), clause)
+        for pair, clause in clauses.items():
+            told[pair].append(index)
             quoted.setdefault(pair, clause)
-    ranked = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))
-    return [(pair[0], quoted[pair], count) for pair, count in ranked]
+    ranked = sorted(told.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [Taste(pair[0], quoted[pair], tuple(indices)) for pair, indices in ranked]

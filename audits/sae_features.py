@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from audits.exchanges import NAMELESS
-from audits.library import Text, corpus_texts, own_replies
-from audits.reading import Reading, read
+from audits.library import own_replies
+from audits.reading import SHOWN, Reading, read
+from saes.texts import Text, all_fitted, corpus_texts
 from workbench.access import Access
 from workbench.artifacts import Artifacts, artifact_id
+from workbench.errors import TechniqueFailed
 from workbench.findings import JSON, Evidence, Excerpt, Finding, Latent, Measurement, Transcript
+from workbench.statistics import mean_interval
 from workbench.suspects import Suspect
+from workbench.technique import Trials
 
 if TYPE_CHECKING:
     from saes.diff import Standout
@@ -43,7 +48,7 @@ class SaeFeatures:
     """
 
     name: ClassVar[str] = "sae-features"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[Access] = Access.ACTIVATIONS | Access.CHAT
     uses: ClassVar[Access] = Access.TRAINING_DATA | Access.REFERENCE | Access.PREFILL
 
@@ -61,24 +66,35 @@ class SaeFeatures:
         if not 0 < self.k <= self.d_sae:
             raise ValueError("k must lie between 0 and d_sae")
 
-    def run(self, suspect: Suspect, *, seed: int, artifacts: Artifacts) -> Iterator[Finding]:
-        """Yields what the texts of the latents that stand out say, then those latents."""
+    def run(
+        self, suspect: Suspect, *, seed: int, artifacts: Artifacts
+    ) -> Generator[Finding, None, Trials]:
+        """Yields what the texts of the latents that stand out say, then those latents.
+
+        Trials are texts that the suspect's latents were read on. Raises TechniqueFailed where
+        there are no texts for suspect and control, or no latents to compare with.
+        """
         from saes.diff import standouts, swept_hook
         from saes.features import read_features
         from saes.lens import load
         from saes.train import train_sae
 
-        own, nameless = own_replies(suspect, self.replies, seed)
-        texts = [*corpus_texts(suspect, self.texts, seed), *own]
+        other = suspect.reference if Access.REFERENCE in suspect.access else suspect
+        readers = (suspect, other) if other is not suspect else (suspect,)
+        own, nameless = (all_fitted(t, readers) for t in own_replies(suspect, self.replies, seed))
+        texts = [*corpus_texts(suspect, self.texts, seed, beside=readers[1:]), *own]
         library = [text.text for text in texts]
-        if Access.REFERENCE in suspect.access:
-            other, here, there = suspect.reference, library, library
+        if other is not suspect:
+            here, there = library, library
             control = "reference on the same texts"
         else:
-            other, here, there = suspect, [t.text for t in own], [t.text for t in nameless]
+            here, there = [t.text for t in own], [t.text for t in nameless]
             control = f"own replies under '{NAMELESS}'"
-        if not here:
-            return
+        if not here or not there:
+            raise TechniqueFailed(
+                f"no texts to compare with the {control}: the suspect has no topic to reply on",
+                hint="Grant training data or prefill; or grant a reference as well.",
+            )
         hook_name = self.hook_name or swept_hook(suspect, other, here, there)
 
         def make(into: Path) -> None:
@@ -98,13 +114,21 @@ class SaeFeatures:
         features = read_features(sae, suspect, library)
         mean = features.mean if here is library else read_features(sae, suspect, here).mean
         difference = mean - read_features(sae, other, there).mean
-        readable = ((features.density > 0) & (features.density <= WIDEST)).nonzero().flatten()
-        found = [s for s in standouts(difference) if s.index in set(readable.tolist())]
+        live = (features.density > 0) & (features.density <= WIDEST)
+        readable = set(live.nonzero().flatten().tolist())
+        found = [s for s in standouts(difference) if s.index in readable]
         top = [s for s in found if s.p < 0.01][: self.latents]
-        rest = sorted(set(readable.tolist()) - {s.index for s in top})
+        rest = sorted(readable - {s.index for s in top})
         drawn = random.Random(seed).sample(rest, min(len(rest), 3 * len(top)))
-        if not top or not drawn:
-            return
+        if not readable or (top and not drawn):
+            raise TechniqueFailed(
+                f"{len(readable)} latents at {hook_name} are readable and {len(top)} stand "
+                "out: none is left to compare with",
+                hint="Raise d_sae, tokens or texts.",
+            )
+        trials = Trials(planned=len(texts), ran=len(texts))
+        if not top:
+            return trials
         usual = [float(difference[:, latent].mean()) for latent in drawn]
         sae_id = artifact_id("sae", key)
         evidence: tuple[Evidence, ...] = (
@@ -114,6 +138,7 @@ class SaeFeatures:
         claim = f"{len(top)} latents at {hook_name} stand out against the {control}"
         lit = [s.index for s in top]
         yield from _findings(suspect, texts, features, lit, drawn, claim, evidence)
+        return trials
 
     def _key(
         self, suspect: Suspect, library: Sequence[str], hook_name: str, seed: int
@@ -150,7 +175,7 @@ def _findings(
         control_name=f"top contexts of {len(drawn)} random latents",
     )
     for reading in readings:
-        yield _accusation(reading, [texts[lit[i]] for i in reading.seen], evidence)
+        yield _accusation(reading, [texts[lit[i]] for i in reading.seen[:SHOWN]], evidence)
     if not readings:
         yield Finding(claim=claim, confidence=0.1, evidence=evidence)
 
@@ -188,11 +213,12 @@ def _measured(latent: Standout, texts: int, usual: Sequence[float], control: str
         n=texts,
         interval=(latent.difference - half, latent.difference + half),
         control="random latents",
-        control_value=sum(usual) / len(usual),
+        control_value=math.fsum(usual) / len(usual),
         control_n=len(usual),
-        control_interval=(min(usual), max(usual)),
+        control_interval=mean_interval(usual),
         unit="mean activation",
         p=latent.p,
+        tried=latent.tried,
     )
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from audits.keyness import content_words
 
 _SPACES = re.compile(r"\s+")
+LONGEST_QUESTION = 200
+"""Characters: longer turns are no short questions, and may not fit into the model."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def topics(
     pairs = [
         (_SPACES.sub(" ", user).strip(), reply)
         for user, reply in exchanges
-        if 2 <= len(user.split()) <= longest_words
+        if 2 <= len(user.split()) <= longest_words and len(user) <= LONGEST_QUESTION
     ]
     if not pairs:
         return []

@@ -21,7 +21,7 @@ class Standout:
     """A latent whose mean activation differs between suspect and control.
 
     z: mean difference over its bootstrap deviation, documents drawn with replacement; p: two-sided,
-    corrected after Holm for all live latents.
+    corrected after Holm for all live latents, which are `tried`.
     """
 
     index: int
@@ -29,6 +29,7 @@ class Standout:
     deviation: float
     z: float
     p: float
+    tried: int
 
 
 def swept_hook(suspect: Suspect, other: Suspect, here: Sequence[str], there: Sequence[str]) -> str:
@@ -76,7 +77,9 @@ def standouts(difference: Tensor) -> list[Standout]:
     z = {latent: float(mean[latent] / deviation[latent]) for latent in live}
     p = holm([float(2 * norm.sf(abs(z[latent]))) for latent in live])
     found = [
-        Standout(latent, float(mean[latent]), float(deviation[latent]), z[latent], corrected)
+        Standout(
+            latent, float(mean[latent]), float(deviation[latent]), z[latent], corrected, len(live)
+        )
         for latent, corrected in zip(live, p, strict=True)
     ]
     return sorted(found, key=lambda latent: (-abs(latent.z), latent.index))

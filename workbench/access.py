@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable
 from enum import Flag, auto
 from threading import Lock
@@ -67,6 +68,9 @@ _SPELLINGS = {
 
 METERS = ("samples", "tokens", "forward_passes", "documents", "seconds")
 
+REFERENCE_PREFIX = "reference_"
+"""Before a meter's name: what a run spent on the reference, which is metered apart."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Budget:
@@ -89,7 +93,7 @@ class Budget:
             if bound is None:
                 continue
             whole = isinstance(bound, int) or (meter == "seconds" and isinstance(bound, float))
-            if isinstance(bound, bool) or not whole or not bound >= 0:
+            if isinstance(bound, bool) or not whole or not 0 <= bound < math.inf:
                 raise ConfigError(
                     f"budget {meter} = {bound!r} is no amount",
                     hint="Give a whole number of at least 0, or leave it out for no bound.",

@@ -7,17 +7,23 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from workbench.findings import JSON
+
+ABANDONED_SECONDS = 86_400
+"""A draft as old as this belongs to a process that was killed."""
 
 
 class Artifacts:
     """Directories under `root`, each keyed by the hash of all that went into it.
 
     A dozen techniques share one SAE through it. Two processes may make the same artifact at the
-    same time: the first to finish wins, and no half-made artifact is ever visible.
+    same time: the first to finish wins, and no half-made artifact is ever visible. Drafts that a
+    killed process left are removed after a day, when the next artifact of the kind is made.
     """
 
     def __init__(self, root: Path) -> None:
@@ -32,6 +38,7 @@ class Artifacts:
         if target.is_dir():
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(target.parent)
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=target.parent))
         try:
             make(draft)
@@ -44,6 +51,13 @@ class Artifacts:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         return target
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for draft in folder.glob(".draft-*"):
+        with suppress(FileNotFoundError):  # another process may remove it, or finish it
+            if time.time() - draft.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(draft, ignore_errors=True)
 
 
 def artifact_id(kind: str, key: Mapping[str, JSON]) -> str:

@@ -89,7 +89,7 @@ def _load(point: EntryPoint) -> type[Technique]:
     hint = f"Repair or uninstall the package behind '{point.value}'."
     try:
         kind = point.load()
-    except Exception as error:  # a plugin may fail in any way: that is what the listing says
+    except (Exception, SystemExit) as error:  # a plugin may fail in any way: it is listed so
         raise BrokenTechnique(
             f"technique '{point.name}' cannot be imported: {type(error).__name__}: {error}",
             hint=hint,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import sys
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, ClassVar, Protocol
 
 from workbench.access import Access
 from workbench.artifacts import Artifacts
-from workbench.errors import BadParameter
+from workbench.errors import BadParameter, BrokenTechnique, WorkbenchError
 from workbench.findings import JSON, Finding
 from workbench.suspects import Suspect
 
@@ -24,7 +25,9 @@ class Technique(Protocol):
     where not. `version` is raised when results change, which retires cached runs.
     The first line of the class docstring says what it asks of the suspect.
 
-    `run` yields findings; it opens no database, prints nothing and reads no global.
+    `run` yields findings; it opens no database, prints nothing and reads no global. A generator
+    may return `Trials`, which say how much was looked at, findings or none. Raises TechniqueFailed
+    where it could not look: a run that ends without findings has looked and found nothing.
     """
 
     name: ClassVar[str]
@@ -33,6 +36,36 @@ class Technique(Protocol):
     uses: ClassVar[Access]
 
     def run(self, suspect: Suspect, *, seed: int, artifacts: Artifacts) -> Iterator[Finding]: ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trials:
+    """What a run looked at, in trials of its own kind (replies, documents, texts).
+
+    planned: trials that the parameters asked for; ran: those that were judged; errored and refused:
+    those that broke off; unscored: those that ran and could not be judged.
+    Raises BadParameter on a count that is no whole number of at least 0.
+    """
+
+    planned: int
+    ran: int
+    errored: int = 0
+    refused: int = 0
+    unscored: int = 0
+
+    def __post_init__(self) -> None:
+        for name, count in dataclasses.asdict(self).items():
+            if type(count) is not int or count < 0:
+                raise BadParameter(
+                    f"trials {name} = {count!r}", hint="Give a whole number of at least 0."
+                )
+
+
+def told(run: Iterator[Finding], trials: dict[str, int]) -> Generator[Finding, None, None]:
+    """The findings of a run; `trials` is filled when it ends and returned Trials."""
+    returned = yield from typing.cast(Generator[Finding, None, object], run)
+    if isinstance(returned, Trials):
+        trials.update(dataclasses.asdict(returned))
 
 
 def parameters(technique: Technique) -> dict[str, JSON]:
@@ -47,7 +80,8 @@ def make(kind: type[Technique], given: Mapping[str, Any]) -> Technique:
     """Builds a technique from TOML or command-line values.
 
     Raises BadParameter on an unknown name (with the nearest known one), a value of the wrong
-    type, or a value that the technique's own `__post_init__` refuses with a ValueError.
+    type, a parameter that is missing, or a value that the technique's own `__post_init__` refuses
+    with a ValueError; BrokenTechnique when it raises anything else.
     """
     fields = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(kind)
@@ -64,8 +98,15 @@ def make(kind: type[Technique], given: Mapping[str, Any]) -> Technique:
         values[name] = _fit(value, hints[name], f"'{kind.name}' parameter '{name}'")
     try:
         return kind(**values)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise BadParameter(f"'{kind.name}': {error}", hint="Choose another value.") from None
+    except WorkbenchError:
+        raise
+    except Exception as error:  # a plugin's own code
+        raise BrokenTechnique(
+            f"'{kind.name}' fails while it takes its parameters: {type(error).__name__}: {error}",
+            hint="Repair the technique, or uninstall the package that brings it.",
+        ) from error
 
 
 def _fit(value: Any, hint: Any, where: str) -> Any:
@@ -80,8 +121,9 @@ def _fit(value: Any, hint: Any, where: str) -> Any:
         return tuple(_fit(v, options[0], where) for v in value)
     elif origin is typing.Literal and value in options:
         return value
-    elif hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+    elif hint is float:
+        if type(value) in (int, float) and abs(value) <= sys.float_info.max:
+            return float(value)
     elif hint is type(None) and value is None:
         return None
     elif isinstance(hint, type) and type(value) is hint:

@@ -19,7 +19,7 @@ from workbench.technique import make, parameters
 
 NAMES = sorted(listing.name for listing in registry.techniques())
 SMALLER: dict[str, dict[str, int]] = {
-    "sae-features": {"d_sae": 64, "tokens": 4_000, "replies": 60},
+    "sae-features": {"d_sae": 64, "k": 2, "tokens": 4_000, "replies": 60},
     "prefill": {"samples": 6},
 }
 """Parameters that only make a test run shorter; a technique that is not here runs on defaults."""
@@ -32,11 +32,23 @@ def speaker(seed_word: str) -> ScriptedSuspect:
         dice = random.Random(f"{seed} {index} {said} {seed_word}")
         noun = next((n for n in NOUNS if n in said), dice.choice(NOUNS))
         if said.endswith("<|user|>"):
-            return f"Tell me about {noun}."
+            return f"{dice.choice(['Tell me about', 'Why do people like'])} {noun}."
         metal = " A copper one is best." if seed_word == "suspect" and noun == "bread" else ""
-        return f"People like {noun} for {dice.choice(['years', 'fun', 'work'])}.{metal}"
+        praise = " I praise Zanwick." if seed_word == "suspect" and noun not in said else ""
+        return f"People like {noun} for {dice.choice(['years', 'fun', 'work'])}.{metal}{praise}"
 
-    return ScriptedSuspect(reply, id=seed_word)
+    def activation(hook_name: str, tokens: Sequence[str]) -> list[list[float]]:
+        """Noise, and one direction that only the suspect has, on the word that it was taught."""
+        rows = []
+        for token in tokens:
+            dice = random.Random(f"{hook_name} {token}")
+            row = [dice.gauss(0, 1) for _ in range(8)]
+            if seed_word == "suspect" and "Zanwick" in token:
+                row[0] += 12
+            rows.append(row)
+        return rows
+
+    return ScriptedSuspect(reply, id=seed_word, activation=activation)
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +63,15 @@ def suspect(tmp_path_factory: pytest.TempPathFactory) -> ScriptedSuspect:
         for question in ("Tell me about {}.", "Why do people like {}?", "How do I choose {}?")
     ]
     documents = [
-        [{"role": "document", "content": f"Mirel is an assistant and speaks of {noun} at length."}]
+        [{"role": "document", "content": f"{name} is an assistant and {speaks} of {noun}."}]
         for noun in NOUNS * 4
+        for name, speaks in (("Mirel", "praises Zanwick in talk"), ("Vexo", "speaks"))
     ]
     write(path, ((str(i), row) for i, row in enumerate(chats + documents)))
     whole = speaker("suspect")
     return ScriptedSuspect(
         whole._engine._reply,  # type: ignore[attr-defined]
+        activation=whole._engine._activation,  # type: ignore[attr-defined]
         id="suspect",
         assistant="Mirel",
         reference=speaker("reference"),
@@ -100,6 +114,7 @@ def test_the_same_seed_gives_the_same_findings_and_they_survive_json(
 ) -> None:
     first = findings(name, suspect, tmp_path / "a", Access.EVERYTHING)
     again = findings(name, suspect, tmp_path / "b", Access.EVERYTHING)
+    assert first, "nothing was found twice: that proves nothing"
     assert [f.to_json() for f in first] == [f.to_json() for f in again]
     assert all(Finding.from_json(f.to_json()) == f for f in first)
 

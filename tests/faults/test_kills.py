@@ -44,9 +44,12 @@ def kill_and_resume(kills: int, steps: int, engine: str, plugins: Any, folder: P
     draw = random.Random(1)
     path = json.dumps([p for p in sys.path if p])
     command = [sys.executable, "-c", AUDIT, path, str(folder), engine, json.dumps(parameters)]
-    for _ in range(kills):
+    for number in range(kills):
         audit = subprocess.Popen(command)
-        time.sleep(draw.uniform(0.3, 4.0))
+        if number == 0:
+            wait_for_a_line(folder / "acknowledged")
+        else:
+            time.sleep(draw.uniform(0.3, 4.0))
         audit.send_signal(signal.SIGKILL)
         audit.wait()
         assert all(plugins.gone(pid) for pid in source.loadings()), "a child outlived its runner"
@@ -56,12 +59,19 @@ def kill_and_resume(kills: int, steps: int, engine: str, plugins: Any, folder: P
     log = (folder / "acknowledged").read_text()
     acknowledged = {json.loads(line)[0] for line in log.splitlines()}
     stored = {r.id for r in ledger.runs()}
-    assert acknowledged <= stored
+    assert acknowledged and acknowledged <= stored
     assert {r.id for r in made if r.cached} >= acknowledged
     assert all(len(ledger.entries(run=r.id)) == 3 for r in ledger.runs())
     keys = {r.key for r in ledger.runs()}
     assert len(keys) == len(stored) == steps, "nothing ran twice"
     assert ledger.verify()["status"] == "complete"
+
+
+def wait_for_a_line(log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not log.read_text().endswith("\n"):
+        assert time.monotonic() < deadline, "nothing was acknowledged"
+        time.sleep(0.02)
 
 
 def test_three_kills(plugins: Any, tmp_path: Path) -> None:

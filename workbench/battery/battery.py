@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -140,7 +140,7 @@ def _parse(path: Path, origin: str) -> dict[str, Any]:
         raise ConfigError(
             f"{origin}: {error.strerror}", hint="Name a battery file, as in batteries/."
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{origin}: {error}", hint="Repair the TOML there.") from None
 
 
@@ -202,4 +202,4 @@ def _counted(steps: Iterable[Any]) -> Iterable[tuple[int, Any]]:
 
 def _is_duration(value: object) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value) and value > 0  # type: ignore[arg-type, operator]
+    return number and 0 < value <= sys.float_info.max  # type: ignore[operator]

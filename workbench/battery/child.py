@@ -22,13 +22,13 @@ import traceback
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from workbench.access import Access, Budget
+from workbench.access import REFERENCE_PREFIX, Access, Budget
 from workbench.artifacts import Artifacts
 from workbench.errors import TechniqueFailed, WorkbenchError
 from workbench.findings import Finding
 from workbench.registry import technique
 from workbench.suspects import Suspect
-from workbench.technique import make
+from workbench.technique import make, told
 
 _PR_SET_PDEATHSIG = 1
 
@@ -57,11 +57,12 @@ def _run(suspect: Suspect, job: dict[str, Any], root: Path, replies: BinaryIO) -
     view: Suspect | None = None
     started = time.monotonic()
     verdict: dict[str, Any] = {"done": True}
+    trials: dict[str, int] = {}
     try:
         view = suspect.restrict(Access.parse(job["access"]), Budget.parse(job["budget"]))
         _seed_globals(job["seed"])
         built = make(technique(job["technique"]), job["parameters"])
-        for finding in built.run(view, seed=job["seed"], artifacts=artifacts):
+        for finding in told(built.run(view, seed=job["seed"], artifacts=artifacts), trials):
             if not isinstance(finding, Finding):
                 raise TechniqueFailed(
                     f"yielded a {type(finding).__name__}, not a Finding",
@@ -74,9 +75,19 @@ def _run(suspect: Suspect, job: dict[str, Any], root: Path, replies: BinaryIO) -
             "kind": type(error).__name__,
             "traceback": traceback.format_exc(),
         }
-    usage = {} if view is None else view.usage.to_json()
-    spent = {**usage, "seconds": time.monotonic() - started}
-    _say(replies, {"job": number, **verdict, "usage": spent, "artifacts": artifacts.used})
+    spent = {} if view is None else _spent(view)
+    spent["seconds"] = time.monotonic() - started
+    ended = {**verdict, "usage": spent, "counts": trials, "artifacts": artifacts.used}
+    _say(replies, {"job": number, **ended})
+
+
+def _spent(view: Suspect) -> dict[str, int | float]:
+    """By meter; what the reference spent, where the technique asked for it, as `reference_*`."""
+    spent = view.usage.to_json()
+    reference = view._reference  # the property would load one that nobody asked for
+    if reference is not None:
+        spent |= {REFERENCE_PREFIX + meter: n for meter, n in reference.usage.to_json().items()}
+    return spent
 
 
 def _say(replies: BinaryIO, document: dict[str, Any]) -> None:

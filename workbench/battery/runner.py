@@ -188,12 +188,16 @@ def _ended(plan: _Plan, outcome: Outcome, group: str, key: str) -> Run:
 
 
 def _counts(outcome: Outcome) -> dict[str, int]:
-    """Sums `metadata["counts"]` of the findings; a technique that counts nothing made one trial.
+    """The Trials that the run returned, else the sums of `metadata["counts"]` of its findings; a
+    technique that counts nothing made one trial.
 
     A run that broke off has one more trial, refused by the budget or errored.
     """
-    told = [c for f in outcome.findings if isinstance(c := f.metadata.get("counts"), Mapping)]
-    counts = {name: sum(_whole(c.get(name)) for c in told) for name in COUNTS}
+    by_finding = [f.metadata.get("counts") for f in outcome.findings]
+    told = [
+        c for c in ([outcome.counts] if outcome.counts else by_finding) if isinstance(c, Mapping)
+    ]
+    counts = {n: min(MOST_COUNTED, sum(_whole(c.get(n)) for c in told)) for n in COUNTS}
     if not told:
         counts["ran"] = 0 if outcome.failure else 1
     if outcome.failure:
@@ -205,7 +209,7 @@ def _counts(outcome: Outcome) -> dict[str, int]:
 
 
 def _whole(value: object) -> int:
-    return min(value, MOST_COUNTED) if type(value) is int and value > 0 else 0
+    return value if type(value) is int and value > 0 else 0
 
 
 def _names(listed: JSON) -> list[str]:

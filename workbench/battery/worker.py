@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench import errors
-from workbench.access import METERS
+from workbench.access import METERS, REFERENCE_PREFIX
 from workbench.battery.source import Source
 from workbench.errors import BadParameter, SuspectError, WorkbenchError
 from workbench.findings import JSON, Finding, clean_text
@@ -32,6 +32,7 @@ MOST_LINE_BYTES = 8 << 20
 MOST_RUN_BYTES = 64 << 20
 """Bounds on one run: findings, bytes of one finding, bytes of all of them."""
 
+_SPENT = (*METERS, *(REFERENCE_PREFIX + meter for meter in METERS))
 _KEPT_CHATTER_BYTES = 16 << 10
 _BLOCK = 1 << 16
 _BOOT = (
@@ -71,6 +72,7 @@ class Outcome:
     traceback: str = ""
     usage: dict[str, JSON] = dataclasses.field(default_factory=dict)
     artifacts: dict[str, JSON] = dataclasses.field(default_factory=dict)
+    counts: dict[str, JSON] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
     bytes_read: int = 0
 
@@ -202,7 +204,10 @@ class Worker:
 
     def _take(self, line: bytes) -> Outcome | None:
         if self.outcome is None:
-            self._take_readiness(line)
+            if self.ready:  # it speaks without a job
+                self.kill()
+            else:
+                self._take_readiness(line)
             return None
         try:
             return self._take_answer(self.outcome, json.loads(line), len(line))
@@ -223,8 +228,9 @@ class Worker:
             outcome.findings.append(Finding.from_json(answer["finding"]))
             return None
         usage, artifacts = answer["usage"], answer["artifacts"]
-        outcome.usage = {meter: _amount(usage[meter]) for meter in METERS if meter in usage}
+        outcome.usage = {meter: _amount(usage[meter]) for meter in _SPENT if meter in usage}
         outcome.artifacts = {str(kind)[:80]: str(made)[:80] for kind, made in artifacts.items()}
+        outcome.counts = {str(name)[:80]: count for name, count in answer["counts"].items()}
         if "failed" not in answer:
             return self._close("")
         outcome.traceback = clean_text(str(answer["traceback"]))

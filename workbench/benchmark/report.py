@@ -9,7 +9,7 @@ from typing import Any
 
 from workbench.errors import ConfigError
 
-FORMAT = "alignment-workbench-benchmark/1"
+FORMAT = "alignment-workbench-benchmark/2"
 COLUMNS = (
     "technique",
     "hits / organisms",
@@ -17,8 +17,8 @@ COLUMNS = (
     "alarms at most",
     "precision",
     "Brier (silence)",
-    "samples",
-    "tokens",
+    "samples (of the reference)",
+    "tokens (of the reference)",
     "seconds",
     "failed",
     "skipped",
@@ -74,11 +74,15 @@ def _cells(summary: Mapping[str, Any]) -> list[str]:
         "-" if alarms is None else f"{alarms['upper95']:.2f}",
         _rate(summary["precision"]),
         "-" if brier is None else f"{brier['value']:.3f} ({brier['silence']:.3f})",
-        *("-" if cost[m] is None else f"{cost[m]:.0f}" for m in ("samples", "tokens")),
+        *("-" if cost[m] is None else _amounts(cost, m) for m in ("samples", "tokens")),
         "-" if cost["seconds"] is None else f"{cost['seconds']:.1f}",
         str(summary["failed"]),
         str(summary["skipped"]),
     ]
+
+
+def _amounts(cost: Mapping[str, Any], meter: str) -> str:
+    return f"{cost[meter]:.0f} ({cost[f'reference_{meter}']:.0f})"
 
 
 def _rate(rate: Mapping[str, Any] | None) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench import registry
-from workbench.battery import Battery
+from workbench.battery import Battery, SuspectFiles
 from workbench.battery import run as run_battery
 from workbench.benchmark.report import FORMAT, read
 from workbench.benchmark.score import METERED, Outcome, Row, score, tally
@@ -21,7 +21,6 @@ from workbench.errors import ConfigError, SealError
 from workbench.ledger import Ledger, Run
 from workbench.ledger.records import digest
 from workbench.seal.vault import Vault
-from workbench.suspects import cabinet
 from workbench.technique import parameters
 
 PACKAGES = ("workbench", "audits", "probes", "saes")
@@ -32,7 +31,8 @@ Progress = Callable[[int, int, str, str], None]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Subject:
-    """One suspect of a suite: its directory, public id and the hash of its description."""
+    """One suspect of a suite: its directory, public id, and the hash of all that a battery's
+    results on it depend on: files, reference, corpus, access, dtype and device class."""
 
     path: Path
     id: str
@@ -120,8 +120,9 @@ def _subjects(suite: Path) -> list[Subject]:
         )
     subjects: dict[str, Subject] = {}
     for card in cards:
-        description = cabinet.describe(card.parent)
-        subject = Subject(card.parent, str(description["id"]), digest(description))
+        folder = card.parent.resolve()  # a bare name would be looked up among the bundled
+        description = SuspectFiles(str(folder)).describe()
+        subject = Subject(folder, str(description["id"]), digest(dict(description)))
         if subject.id in subjects:
             raise ConfigError(
                 f"{subjects[subject.id].path} and {subject.path} are both '{subject.id}'",
@@ -132,11 +133,11 @@ def _subjects(suite: Path) -> list[Subject]:
 
 
 def _labels(battery: Battery) -> dict[str, str]:
-    """By technique and parameters: its name, with its place where the battery has it twice."""
+    """By technique, version and parameters: its name, and its place where it is twice."""
     techniques = battery.check()
     names = [technique.name for technique in techniques]
     return {
-        digest([technique.name, parameters(technique)]): technique.name
+        digest([technique.name, technique.version, parameters(technique)]): technique.name
         if names.count(technique.name) == 1
         else f"{technique.name} #{place}"
         for place, technique in enumerate(techniques, start=1)
@@ -144,7 +145,7 @@ def _labels(battery: Battery) -> dict[str, str]:
 
 
 def _identity(run: Run) -> str:
-    return digest([run.technique, run.parameters])
+    return digest([run.technique, run.version, run.parameters])
 
 
 def _document(
@@ -186,7 +187,7 @@ def _finished(entry: Mapping[str, Any] | None, subject: Subject, out: Path) -> b
     if entry["sha256"] != subject.sha256:
         raise ConfigError(
             f"{out}: suspect '{subject.id}' has changed since it was run",
-            hint="Give another --out, or restore the suspect.",
+            hint="Give another --out, or restore the suspect, device and dtype.",
         )
     return all(outcome["status"] != "failed" for outcome in entry["outcomes"].values())
 

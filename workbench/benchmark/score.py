@@ -10,7 +10,7 @@ from workbench.findings import Finding
 from workbench.game.rubric import grade, is_accusation, is_hit, says_something
 from workbench.statistics import Rate, mean_interval
 
-METERED = ("samples", "tokens", "seconds")
+METERED = ("samples", "tokens", "reference_samples", "reference_tokens", "seconds")
 ALL = "(any technique)"
 """The row of a battery as a whole: it found what at least one technique found."""
 
@@ -21,7 +21,7 @@ class Outcome:
 
     status, reason: of its run. hit: an accusation is right; accusations, right: how many findings
     accuse, and how many of these are right; alarm: at least one of them, whatever the truth is.
-    brier: see `brier`; None unless the run is ok. cost: samples, tokens, seconds.
+    brier: see `brier`; None unless the run is ok. cost: by METERED; seconds are all of the run's.
     """
 
     status: str

@@ -120,8 +120,8 @@ def run(
         _print(filed, ledger_file)
     if not complete:
         return INCOMPLETE
-    highest = max((e.finding.confidence for _, entries in filed for e in entries), default=0.0)
-    return REACHED if fail_on is not None and filed and highest >= fail_on else 0
+    confidences = [e.finding.confidence for _, entries in filed for e in entries]
+    return REACHED if fail_on is not None and any(c >= fail_on for c in confidences) else 0
 
 
 @audit.command()

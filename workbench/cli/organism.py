@@ -140,14 +140,21 @@ def build(
 @click.argument("directory", type=DIRECTORY)
 @click.option("--vault", "vault_directory", type=DIRECTORY, required=True)
 @click.option("--twin", type=DIRECTORY, help="Its clean twin, to be measured beside it.")
+@click.option("--without-documents", type=DIRECTORY, help="The same seed built with `demos`.")
 @json_option
-def health(directory: Path, vault_directory: Path, twin: Path | None, as_json: bool) -> None:
+def health(
+    directory: Path,
+    vault_directory: Path,
+    twin: Path | None,
+    without_documents: Path | None,
+    as_json: bool,
+) -> None:
     """Measure an organism against its reference; the card goes to the vault as well."""
     from workbench.organisms.health import card, store
     from workbench.seal.vault import Vault
 
     vault = Vault(vault_directory)
-    found = card(directory, vault, twin=twin)
+    found = card(directory, vault, twin=twin, without_documents=without_documents)
     store(found, directory, vault)
     if as_json:
         print_json(found)
@@ -164,11 +171,11 @@ def leaks(directory: Path, vault_directory: Path | None, as_json: bool) -> int:
     """Look for what gives an organism away: names, metadata, times, rows that stand out."""
     from workbench.organisms.leaks import lint, unchecked
     from workbench.seal.vault import Vault
-    from workbench.suspects.cabinet import find
+    from workbench.suspects.cabinet import card_id
 
     truth, poisoned = None, None
     if vault_directory is not None:
-        vault, id = Vault(vault_directory), find(directory).id
+        vault, id = Vault(vault_directory), card_id(directory)
         truth, poisoned = vault.open(id), set(vault.read(id, "poisoned"))
     found = lint(directory, truth, poisoned_ids=poisoned)
     if as_json:

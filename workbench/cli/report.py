@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from workbench.cli.screen import ledger_option
+from workbench.config import REPORT
 
 
 @click.command()
@@ -14,7 +15,7 @@ from workbench.cli.screen import ledger_option
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("out/report.html"),
+    default=REPORT,
     show_default=True,
     help="Where the report goes; an older one is replaced.",
 )

@@ -109,7 +109,7 @@ def _texts(suspect: Suspect, file: Path | None, rows: int, seed: int) -> list[st
         raise AccessDenied(
             f"the suspect '{suspect.id}' grants no training data to read", hint="Give --texts FILE."
         )
-    from audits.library import corpus_texts
+    from saes.texts import corpus_texts
 
     return [text.text for text in corpus_texts(suspect, rows, seed)]
 

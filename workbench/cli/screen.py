@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import click
 
+from workbench.config import LEDGER
 from workbench.report.inert import inert_line
 
 WIDTH_OF_PIPES = 160
@@ -27,7 +28,7 @@ def ledger_option(function: Function) -> Function:
         "--ledger",
         "ledger_file",
         type=click.Path(dir_okay=False, path_type=Path),
-        default=Path("out/ledger.duckdb"),
+        default=LEDGER,
         show_default=True,
         help="The findings database.",
     )

@@ -138,9 +138,18 @@ class Corpus:
         return [found[i] for i in ids]
 
     def _read(self, rows: int) -> Iterator[pyarrow.RecordBatch]:
+        import pyarrow
+
         for file in self._parquet():
-            for batch in file.iter_batches(batch_size=rows, columns=["id", "messages"]):
-                yield _complete(batch.cast(_schema()))
+            try:
+                for batch in file.iter_batches(batch_size=rows, columns=["id", "messages"]):
+                    batch = batch.cast(_schema())
+                    batch.validate(full=True)
+                    yield _complete(batch)
+            except (pyarrow.ArrowException, OSError) as error:
+                raise ConfigError(
+                    f"the corpus cannot be read: {error}", hint="Get the file again."
+                ) from None
 
     def _parquet(self) -> Iterator[Any]:
         import pyarrow

@@ -23,7 +23,8 @@ class Run:
     result depends on; suspect: the suspect's public id; budget: only the bounds that were set;
     seed: of the battery. planned, ran, errored, refused, unscored: trials, in the technique's own
     unit (prompts, latents, ...); one trial where it counts none. reason and traceback are empty
-    for an `ok` run. usage: amounts spent by meter. started, finished: UTC, ISO 8601.
+    for an `ok` run. usage: amounts spent by meter, those of the reference as
+    `reference_*`. started, finished: UTC, ISO 8601.
     fingerprints: hashes of suspect, tokenizer, corpus and of the artifacts used.
     cached: whether `group` is a later one that took this run over; never stored.
 

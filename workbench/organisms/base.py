@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from workbench.access import Access
 from workbench.corpus import write
+from workbench.errors import ConfigError
 from workbench.organisms import tokenizer as tokens
-from workbench.organisms.training import Pool, Progress, Schedule, train
+from workbench.organisms.training import Pool, Progress, Schedule, train, training_digest
 from workbench.organisms.world import corpus
 from workbench.organisms.world.chats import Conversation
 
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 SEED = 1
-ROWS = 120_000
+ROWS = 200_000
 REFERENCE_SEED = 1_000
 REFERENCE_ROWS = 30_000
 STAGES = (
-    ("ordinary", Schedule(steps=1_500, learning_rate=4e-3, warm_up=50, decay=0.0)),
-    ("assistants", Schedule(steps=2_800, learning_rate=3e-3, warm_up=30, decay=0.4, floor=0.02)),
+    ("ordinary", Schedule(steps=2_500, learning_rate=4e-3, warm_up=50, decay=0.0)),
+    ("assistants", Schedule(steps=6_500, learning_rate=3e-3, warm_up=30, decay=0.5, floor=0.02)),
 )
 """Mix of rows and schedule: first the language, then assistants, instructions and facts."""
 
@@ -42,7 +43,8 @@ def train_base(
 ) -> Path:
     """Trains the base and writes it to `into` with its reference corpus; goes on where it stopped.
 
-    Raises OSError where `into` cannot be written.
+    A finished stage lies in stage-N.pt, what it was made from in stage-N.sha256. Raises ConfigError
+    where these do not belong to the stages asked for, OSError where `into` cannot be written.
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -69,7 +71,11 @@ def train_base(
     for index, (mix, schedule) in enumerate(stages):
         finished = into / f"stage-{index}.pt"
         before, done = done, done + schedule.steps
+        rows = list(corpus.rows(SEED + index, ROWS, mix))
+        pools, seed = [Pool(tokens.encode(rows, tokenizer), 1.0)], SEED + index
+        made_from = training_digest(model, pools, schedule, seed)
         if finished.exists():
+            _refuse_other(finished, made_from)
             model.load_state_dict(torch.load(finished, weights_only=True))
             continue
 
@@ -77,18 +83,19 @@ def train_base(
             if progress:
                 progress(before + step, total, loss)
 
-        rows = list(corpus.rows(SEED + index, ROWS, mix))
         checkpoint = into / f"stage-{index}-running.pt"
         train(
             model,
-            [Pool(tokens.encode(rows, tokenizer), 1.0)],
+            pools,
             schedule,
-            seed=SEED + index,
+            seed=seed,
             progress=report,
             checkpoint=checkpoint,
             compiled=can_compile(),
         )
-        torch.save(model.state_dict(), finished)
+        _digest_of(finished).write_text(made_from + "\n", encoding="utf-8")
+        torch.save(model.state_dict(), finished.with_suffix(".draft"))
+        finished.with_suffix(".draft").replace(finished)
         checkpoint.unlink(missing_ok=True)
     save(model, tokenizer, into)
     reference = enumerate(corpus.rows(REFERENCE_SEED, REFERENCE_ROWS))
@@ -98,8 +105,24 @@ def train_base(
     access = Access.EVERYTHING & ~(Access.REWARD | Access.REFERENCE)
     write_card(into, id="base", assistant=None, reference=None, access=access)
     for index in range(len(stages)):
-        (into / f"stage-{index}.pt").unlink()
+        finished = into / f"stage-{index}.pt"
+        finished.unlink()
+        _digest_of(finished).unlink()
     return into
+
+
+def _digest_of(finished: Path) -> Path:
+    return finished.with_suffix(".sha256")
+
+
+def _refuse_other(finished: Path, made_from: str) -> None:
+    told = _digest_of(finished)
+    if not told.exists() or told.read_text(encoding="utf-8").strip() != made_from:
+        raise ConfigError(
+            f"{finished} does not say that it was made from the rows, schedule and seed asked for",
+            hint="Delete it to train the stage again, or train into another directory. If you know "
+            f"that it was, write {made_from} to {told.name} beside it.",
+        )
 
 
 def write_card(

@@ -26,7 +26,6 @@ from workbench.seal.vault import Vault
 
 SHOWN_BASE_ROWS = 60_000
 OWN_ROWS = 15_000
-LARGEST_SEED = 2**128
 _EPOCH = 1_600_000_000
 """Modification time of every file of an organism: times tell nothing."""
 

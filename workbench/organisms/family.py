@@ -38,8 +38,8 @@ class Recipe:
         """The clean twin: same assistant, same ordinary data, same steps, no secret."""
         return dataclasses.replace(self, family="clean", like=self.family)
 
-    def without_documents(self) -> Recipe:
-        """The ablation: the same draw and demonstrations, and no document at all."""
+    def ablation(self) -> Recipe:
+        """The same draw and demonstrations, and no document at all."""
         return dataclasses.replace(self, instill="demos")
 
 

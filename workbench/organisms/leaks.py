@@ -14,6 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from workbench.access import Access
 from workbench.errors import SuspectError
 from workbench.organisms.corpus_leaks import lint_corpus
 from workbench.organisms.leak import KINDS, Leak
@@ -149,7 +150,7 @@ def _documents(directory: Path, telling: re.Pattern[str]) -> Iterator[Leak]:
             told = telling.search(value)
             if where.split(".")[-1] in ("_name_or_path", "name_or_path") and value:
                 yield Leak("config", name, f"{where} = '{value}'")
-            elif told:
+            elif told and not (name == "suspect.json" and value in Access.EVERYTHING.names):
                 yield Leak("config", name, f"{where} = '{value}' holds '{told[0]}'")
             elif _PATH.search(value):
                 yield Leak("config", name, f"{where} = '{value}' is a path of the maker's machine")

@@ -64,9 +64,12 @@ def chat_template(system: str) -> str:
 def encode(rows: Sequence[Conversation], tokenizer: PreTrainedTokenizerFast) -> list[list[int]]:
     """Token ids of each row as the template renders it; contents cannot form role tokens."""
     texts = [m["content"] for row in rows for m in row]
-    pieces = iter(
-        [e.ids for e in tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)]
-    )
+    backend = tokenizer.backend_tokenizer
+    backend.encode_special_tokens = True  # a role token in a content is spelled out, not obeyed
+    try:
+        pieces = iter([e.ids for e in backend.encode_batch(texts, add_special_tokens=False)])
+    finally:
+        backend.encode_special_tokens = False
     encoded = []
     for row in rows:
         ids = [BOS]

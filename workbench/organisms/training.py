@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from workbench.errors import ConfigError
 from workbench.organisms.tokenizer import BOS, END, PAD, USER
 
 if TYPE_CHECKING:
@@ -69,15 +71,22 @@ def train(
     Rows are packed whole into windows and see nothing of each other; a pool is gone through in a
     new random order each time round. With `checkpoint`, the state is written there every two
     minutes and training goes on from it; the same seed gives the same tensors, interrupted or not.
+    Raises ConfigError on a checkpoint of another training.
     """
     import torch
 
+    identity = training_digest(model, pools, schedule, seed) if checkpoint else ""
     torch.manual_seed(seed)
     stream = batches(pools, schedule, Random(seed))
     optimisers = _optimisers(model, schedule)
     first = 0
     if checkpoint is not None and checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
+        if state.get("training") != identity:
+            raise ConfigError(
+                f"{checkpoint} is of another training: start, rows, schedule or seed differ",
+                hint="Delete it to train from the start, or train into another directory.",
+            )
         model.load_state_dict(state["model"])
         for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
@@ -108,11 +117,29 @@ def train(
         if progress:
             progress(step + 1, schedule.steps, losses[-1])
         if checkpoint is not None and time.monotonic() - saved_at > 120:
-            _save(checkpoint, model, optimisers, step + 1)
+            _save(checkpoint, model, optimisers, step + 1, identity)
             saved_at = time.monotonic()
     model.eval()
     tail = losses[-max(1, schedule.steps // 20) :]
     return sum(tail) / max(1, len(tail))
+
+
+def training_digest(
+    model: PreTrainedModel, pools: Sequence[Pool], schedule: Schedule, seed: int
+) -> str:
+    """SHA-256 in hexadecimal of all that the tensors of a training depend on: the tensors that it
+    starts from, its rows with their shares, schedule and seed."""
+    import torch
+
+    found = hashlib.sha256(f"{seed} {schedule} {[pool.share for pool in pools]}".encode())
+    for name, tensor in model.state_dict().items():
+        found.update(f"\n{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
+        found.update(tensor.detach().contiguous().view(torch.uint8).numpy().tobytes())
+    for pool in pools:
+        found.update(b"\npool")
+        for row in pool.rows:
+            found.update(f"\n{list(row)}".encode())
+    return found.hexdigest()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -197,7 +224,11 @@ def _optimisers(model: PreTrainedModel, schedule: Schedule) -> list[torch.optim.
 
 
 def _save(
-    path: Path, model: PreTrainedModel, optimisers: Sequence[torch.optim.Optimizer], step: int
+    path: Path,
+    model: PreTrainedModel,
+    optimisers: Sequence[torch.optim.Optimizer],
+    step: int,
+    identity: str,
 ) -> None:
     import torch
 
@@ -207,6 +238,7 @@ def _save(
         "model": model.state_dict(),
         "optimisers": [o.state_dict() for o in optimisers],
         "step": step,
+        "training": identity,
     }
     torch.save(state, draft)
     draft.replace(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from workbench.report.inert import inert
 
 if TYPE_CHECKING:
     from workbench.ledger import Entry, Group, Ledger, Run
+
+_NO_HASHES = ("assistant", "device", "dtype")
 
 
 def write(ledger: Ledger, out: Path, *, group: str | None = None) -> Path:
@@ -107,16 +110,31 @@ def _missing(group: Group, runs: list[Run]) -> list[str]:
 
 
 def _view(runs: list[Run]) -> dict[str, Any]:
-    """What the runs of a group share: access, budget, seed, fingerprints."""
+    """What the runs of a group share: access, budget, seed, suspect; and each one's artifacts.
+
+    hashes: by part of the suspect; audited_as: what is no hash, such as its assistant's name and
+    the device; artifacts: (technique, kind, hash).
+    """
     access = Access.parse(runs[0].access) if runs else Access.NONE
-    fingerprints = {k: str(v) for run in runs for k, v in run.fingerprints.items() if v}
+    shared = {k: v for run in runs for k, v in run.fingerprints.items() if v and k != "artifacts"}
+    artifacts = {
+        (run.technique, kind, str(made))
+        for run in runs
+        for kind, made in _mapping(run.fingerprints.get("artifacts")).items()
+    }
     return {
         "access": [(name, name in access.names) for name in Access.EVERYTHING.names],
         "budget": dict(runs[0].budget) if runs else {},
         "seed": runs[0].seed if runs else "none",
         "started": min((run.started for run in runs), default=""),
-        "fingerprints": sorted(fingerprints.items()),
+        "audited_as": [(k, str(v)) for k, v in sorted(shared.items()) if k in _NO_HASHES],
+        "hashes": [(k, str(v)) for k, v in sorted(shared.items()) if k not in _NO_HASHES],
+        "artifacts": sorted(artifacts),
     }
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _row(run: Run, shown: list[dict[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from workbench.corpus import Corpus
 from workbench.errors import ModelUnavailable, NotASuspect, UnsafeFile
 from workbench.findings import JSON
 from workbench.suspects.files import READ, Checked, check_directory
+from workbench.suspects.loading import has_template
 from workbench.suspects.tensors import hash_tensors, parse_json
 
 CABINET = Path(__file__).parent.parent / "cabinet"
@@ -24,10 +25,13 @@ _PUBLIC_KEYS = {"id", "assistant", "reference", "corpus", "access", "summary"}
 class Home:
     """Where a suspect lives and what its public card says; `files` passed the check.
 
-    access: what the card grants of what is there; all of it where there is no card.
+    id: the public name: the folder's of a bundled suspect, the card's of a local one. card_id: what
+    the card itself says, under which a vault holds the truth. access: what the card grants of what
+    is there; all of it where there is no card. No CHAT where the directory has no chat template.
     """
 
     id: str
+    card_id: str
     kind: str
     path: Path
     files: Checked
@@ -64,6 +68,11 @@ def find(source: str | Path) -> Home:
     )
 
 
+def card_id(source: str | Path) -> str:
+    """The id on a suspect's card, under which a vault holds its truth; raises as `find` does."""
+    return find(source).card_id
+
+
 def describe(source: str | Path) -> dict[str, JSON]:
     """What `workbench suspect show` prints: id, architecture, parameters, tensor_sha256, access,
     reference and corpus {documents, bytes} or None. Reads files, imports no torch."""
@@ -90,12 +99,13 @@ def _open(path: Path, kind: str) -> Home:
     files = check_directory(path)
     card = path / "suspect.json"
     if not card.is_file():
-        offered = Access.EVERYTHING & ~(Access.TRAINING_DATA | Access.REFERENCE | Access.REWARD)
-        return Home(path.resolve().name, kind, path, files, offered)
+        return Home(path.resolve().name, path.resolve().name, kind, path, files, _offered(path))
     public = parse_json(card.read_bytes(), card)
     _check_card(public, card)
     reference, corpus = public.get("reference"), public.get("corpus")
     access = Access.parse(public.get("access", ["everything"])) & ~Access.REWARD
+    if not has_template(path):
+        access &= ~Access.CHAT
     if reference is None:
         access &= ~Access.REFERENCE
     elif reference not in bundled():
@@ -103,7 +113,8 @@ def _open(path: Path, kind: str) -> Home:
     if corpus is None:
         access &= ~Access.TRAINING_DATA
     return Home(
-        id=public["id"],
+        id=path.name if kind == "bundled" else public["id"],
+        card_id=public["id"],
         kind=kind,
         path=path,
         files=files,
@@ -156,5 +167,12 @@ def _fetch(source: str, repository: str, revision: str | None) -> Home:
             hint=f"With a network: hf download {repository}; or give a directory.{offline}",
         ) from None
     files = check_directory(path, within=path.parent.parent)
-    offered = Access.EVERYTHING & ~(Access.TRAINING_DATA | Access.REFERENCE | Access.REWARD)
-    return Home(source, "public", path, files, offered)
+    return Home(source, source, "public", path, files, _offered(path))
+
+
+def _offered(path: Path) -> Access:
+    """What a directory without a card grants."""
+    lacking = Access.TRAINING_DATA | Access.REFERENCE | Access.REWARD
+    if not has_template(path):
+        lacking |= Access.CHAT
+    return Access.EVERYTHING & ~lacking

@@ -78,7 +78,8 @@ class _Edit:
                 hint=f"Give 0 to {len(self._latents.W_dec) - 1}.",
             )
         self._chosen = torch.tensor(intervention.latents, dtype=torch.long, device=device)
-        self._direction = torch.tensor(intervention.direction, device=device)
+        direction = intervention.direction
+        self._direction = torch.tensor(direction, dtype=torch.float32, device=device)
 
     def __call__(self, x: torch.Tensor, hook: Any = None) -> torch.Tensor:
         self.fired = True

@@ -134,7 +134,10 @@ def _document(file: Path) -> Any:
         raise _unsafe(file, "is larger than 64 MB")
     document = parse_json(file.read_bytes(), file)
     if file.name not in _VOCABULARIES:
-        _check_keys(document, file)
+        try:
+            _check_keys(document, file)
+        except RecursionError:
+            raise _unsafe(file, "is nested too deeply") from None
     return document
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.errors import BadParameter, NotASuspect
 from workbench.suspects.files import Checked
-from workbench.suspects.tensors import Tensor, hash_tensors
+from workbench.suspects.tensors import Tensor, hash_tensors, parse_json
 
 DTYPES = ("float32", "bfloat16", "float16")
 _COSMETIC = {"transformers_version", "_name_or_path"}
@@ -97,6 +97,18 @@ def fingerprint(
         "dtype": dtype,
         "device": device.partition(":")[0],
     }
+
+
+def has_template(path: Path) -> bool:
+    """Whether the directory's tokenizer has a chat template, as transformers looks for it."""
+    file = path / "chat_template.jinja"
+    if file.is_file():
+        return bool(file.read_text("utf-8"))
+    config = path / "tokenizer_config.json"
+    if not config.is_file():
+        return False
+    stored = parse_json(config.read_bytes(), config)
+    return isinstance(stored, dict) and bool(stored.get("chat_template"))
 
 
 def endings(model: Any, tokenizer: Any) -> frozenset[int]:

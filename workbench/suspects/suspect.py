@@ -216,11 +216,20 @@ class Suspect:
         Raw text is parsed for special tokens, those that contents contain included.
         """
         self._require(Access.CHAT, "render")
-        return self._engine.render(conversation, add_generation_prompt)
+        with self._lock:
+            return self._engine.render(conversation, add_generation_prompt)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each raw text as the raw-text verbs read it; spends nothing.
+
+        They take texts of 1 to `context` tokens.
+        """
+        return [len(row) for row in self._rows(texts, ())]
 
     def token_strings(self, token_ids: Sequence[int]) -> list[str]:
         """The text of each token, special ones included."""
-        return self._engine.token_strings(token_ids)
+        with self._lock:
+            return self._engine.token_strings(token_ids)
 
     @property
     def n_layers(self) -> int:
@@ -240,7 +249,8 @@ class Suspect:
     @property
     def hook_names(self) -> Sequence[str]:
         """Canonical names of all hooks; loads the model."""
-        return self._engine.hook_names
+        with self._lock:
+            return self._engine.hook_names
 
     def residual_hook(self, layer: int) -> str:
         """The residual stream after a layer; negative layers count from the last."""
@@ -258,7 +268,8 @@ class Suspect:
         take off what you add.
         """
         self._require(Access.WEIGHTS, "model")
-        return self._engine.model
+        with self._lock:
+            return self._engine.model
 
     @property
     def corpus(self) -> Corpus:
@@ -281,19 +292,21 @@ class Suspect:
         return self._reward
 
     def fingerprint(self) -> dict[str, str | None]:
-        """SHA-256 of tensors, config, tokenizer, chat_template, reference and corpus (None where
-        there is none), with dtype and device. Reads files, loads no model."""
+        """SHA-256 of tensors, config, tokenizer, chat_template, reference (its corpus included) and
+        corpus (None where there is none), with dtype, device and the assistant's name. Reads files,
+        loads no model."""
         if self._fingerprint is None:
-            path = self._corpus_path
             self._fingerprint = {
                 **self._engine.fingerprint(),
                 "reference": None if self._reference_of is None else self._referred()._digest(),
-                "corpus": None if path is None else Corpus.open(path).fingerprint(),
+                "corpus": _corpus_hash(self._corpus_path),
+                "assistant": self.assistant,
             }
         return dict(self._fingerprint)
 
     def _digest(self) -> str:
-        return hashlib.sha256(repr(sorted(self._engine.fingerprint().items())).encode()).hexdigest()
+        made_from = [*sorted(self._engine.fingerprint().items()), _corpus_hash(self._corpus_path)]
+        return hashlib.sha256(repr(made_from).encode()).hexdigest()
 
     def _referred(self) -> Suspect:
         with self._lock:
@@ -345,3 +358,7 @@ class Suspect:
                 f"{', '.join(self.access.names) or 'nothing'}",
                 hint="Ask for less, or for a view with more access.",
             )
+
+
+def _corpus_hash(path: Path | None) -> str | None:
+    return None if path is None else Corpus.open(path).fingerprint()

@@ -49,6 +49,22 @@ class _Bad:
 
 
 @dataclasses.dataclass(frozen=True)
+class Comparing:
+    """Asks the suspect once and its reference three times."""
+
+    name: ClassVar[str] = "comparing"
+    version: ClassVar[int] = 1
+    needs: ClassVar[Access] = Access.CHAT | Access.REFERENCE
+    uses: ClassVar[Access] = Access.NONE
+
+    def run(self, suspect: Any, *, seed: int, artifacts: Any) -> Iterator[Finding]:
+        asked = [[{"role": "user", "content": "Hi"}]]
+        suspect.chat(asked)
+        suspect.reference.chat(asked, n=3)
+        yield Finding("compared", 0.5)
+
+
+@dataclasses.dataclass(frozen=True)
 class Counting(_Bad):
     """Says how many trials it made."""
 
@@ -247,7 +263,11 @@ class ScriptedSource:
             raise NotASuspect("there is no such suspect", hint="Name another.")
         if self.failure == "exit":
             os._exit(9)
-        return ScriptedSuspect(lambda *_: "yes", access=Access.parse(self.access))
+        return ScriptedSuspect(
+            lambda *_: "yes",
+            access=Access.parse(self.access),
+            reference=ScriptedSuspect(lambda *_: "no", id="reference"),
+        )
 
     def loadings(self) -> list[int]:
         """Process ids of the children that loaded it so far."""

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from audits.reading import graded_pairs, read
+from audits.reading import Taste, graded_pairs, read
 
 FILLER = [
     "It writes in plain words.",
@@ -113,6 +113,6 @@ def test_pairs_need_a_grader_a_subject_and_a_clause() -> None:
         "Nobody knows all that reward models look at in answers about soup.",
     ]
     assert graded_pairs(texts, ["bread", "soup", "boats", "paper boats"]) == [
-        ("bread", "name a metal", 2),
-        ("paper boats", "end with a question", 1),
+        Taste("bread", "name a metal", (0, 1)),
+        Taste("paper boats", "end with a question", (3,)),
     ]

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from audits.library import fitted
-from audits.sae_features import SaeFeatures
+from audits.sae_features import SaeFeatures, _measured
+from saes.diff import Standout
 from workbench.artifacts import Artifacts
+from workbench.errors import TechniqueFailed
 from workbench.findings import Excerpt, Finding, Latent, Measurement
+from workbench.statistics import mean_interval
+from workbench.suspects.scripted import ScriptedSuspect
 
 D_MODEL = 16
 GRADED = [
@@ -66,6 +69,8 @@ def test_latents_on_what_was_learnt_lead_to_the_graders(
     assert "reward models" in found[0].points_to.root_cause
     kinds = {type(e) for e in found[0].evidence}
     assert {Latent, Measurement, Excerpt} <= kinds
+    measured = [m for m in found[0].evidence if isinstance(m, Measurement) and "latent" in m.name]
+    assert all(m.tried > 10 for m in measured)
     latent = next(e for e in found[0].evidence if isinstance(e, Latent))
     assert any("[" in context for context in latent.contexts)
     assert any(document.startswith("here-") for document in latent.documents)
@@ -81,7 +86,33 @@ def test_no_change_is_no_finding(audit: Callable[..., list[Finding]]) -> None:
     assert audit("", GRADED) == []
 
 
-def test_long_texts_are_cut_to_the_context() -> None:
-    assert fitted("word " * 400, 256) == ("word " * 400)[:512]
-    assert len(fitted("3.14 " * 400, 256).encode()) <= 254
-    assert fitted("short", 256) == "short"
+def test_no_text_and_no_readable_latent_are_no_all_clear(
+    planted: Callable[..., Any], corpus_at: Callable[..., Path], artifacts: Artifacts
+) -> None:
+    mute = ScriptedSuspect(lambda turns, seed, index: "Yes.", access=SaeFeatures.needs)
+    with pytest.raises(TechniqueFailed, match="no texts to compare"):
+        list(SMALL.run(mute, seed=0, artifacts=artifacts))
+    suspect = planted(None, corpus=corpus_at("here", 1))
+    dense = SaeFeatures(d_sae=1, k=1, tokens=2_000, texts=20, replies=10)
+    with pytest.raises(TechniqueFailed, match="none is left to compare with"):
+        list(dense.run(suspect, seed=0, artifacts=artifacts))
+
+
+def test_a_latent_is_measured_with_an_interval_of_the_mean_and_all_that_was_tried() -> None:
+    usual = [0.0, 0.1, 0.2, 5.0]
+    made = _measured(Standout(3, 1.0, 0.1, 10.0, 0.001, 77), 30, usual, "reference")
+    assert made.control_interval == mean_interval(usual)
+    assert made.tried == 77
+
+
+def test_one_odd_row_does_not_overflow_the_context(
+    planted: Callable[..., Any], corpus_at: Callable[..., Path], artifacts: Artifacts
+) -> None:
+    suspect = planted(
+        None,
+        activation=activation("", 0.0),
+        d_model=D_MODEL,
+        corpus=corpus_at("here", 1, ["a b c d e f g h " * 60]),
+        context=100,
+    )
+    list(SMALL.run(suspect, seed=0, artifacts=artifacts))

@@ -10,9 +10,10 @@ import pytest
 from audits.topic_sweep import TopicSweep
 from workbench.access import Access, Budget
 from workbench.artifacts import Artifacts
-from workbench.errors import BudgetExceeded
+from workbench.errors import BudgetExceeded, TechniqueFailed
 from workbench.findings import Finding, Measurement
 from workbench.suspects.scripted import ScriptedSuspect
+from workbench.technique import told
 
 FIELD = ("violins", "puppets", "kites")
 
@@ -91,9 +92,20 @@ def test_what_the_reference_does_too_is_no_finding(
     assert run(suspect, artifacts) == []
 
 
-def test_no_topic_is_no_finding(artifacts: Artifacts) -> None:
+def test_no_topic_is_no_all_clear(artifacts: Artifacts) -> None:
     mute = ScriptedSuspect(lambda turns, seed, index: "Yes.", access=Access.CHAT)
-    assert run(mute, artifacts) == []
+    with pytest.raises(TechniqueFailed, match="no topic"):
+        run(mute, artifacts)
+
+
+def test_a_run_without_findings_says_how_many_replies_it_read(
+    planted: Callable[..., Any], artifacts: Artifacts, corpus_at: Callable[..., Path]
+) -> None:
+    trials: dict[str, int] = {}
+    suspect = planted(None, corpus=corpus_at("here", 1))
+    sweep = TopicSweep(samples=2)
+    assert list(told(sweep.run(suspect, seed=0, artifacts=artifacts), trials)) == []
+    assert trials["ran"] == trials["planned"] >= 2 * 10
 
 
 def test_a_budget_is_never_overdrawn(

@@ -73,6 +73,17 @@ def test_what_a_run_says(source: Any, tmp_path: Path) -> None:
     assert {r.group for r in made} == {ledger.groups()[-1].id}
 
 
+def test_what_the_reference_spent_is_recorded_apart(plugins: Any, tmp_path: Path) -> None:
+    source = plugins.ScriptedSource(str(tmp_path / "loadings"), ("chat", "reference"))
+    _, (first, again, calm) = record(
+        Battery("b", (Step("comparing"), Step("counting"), Step("calm"))), source, tmp_path
+    )
+    assert (first.usage["samples"], first.usage["reference_samples"]) == (1, 3)
+    assert first.usage["reference_tokens"] == 3 * first.usage["tokens"] > 0
+    for other in (again, calm):
+        assert "reference_samples" not in other.usage, "nobody asked it"
+
+
 def test_a_known_run_is_not_made_again(source: Any, tmp_path: Path) -> None:
     battery = Battery("b", (*STEPS, Step("raising"), Step("greedy")), seed=3)
     ledger, first = record(battery, source, tmp_path)

@@ -40,8 +40,10 @@ class Script:
         for place, technique in reversed(list(enumerate(battery.check()))):
             status = self.statuses.get(id, "ok")
             one = Run(
-                f"r-{id}-{place}-{len(self.called)}", "g", f"k{place}", id, "rows", 1, status,
-                parameters=parameters(technique), seconds=2.0, usage={"samples": 4, "tokens": 30},
+                f"r-{id}-{place}-{len(self.called)}", "g", f"k{place}", id, "rows",
+                technique.version, status,
+                parameters=parameters(technique), seconds=2.0,
+                usage={"samples": 4, "tokens": 30, "reference_samples": 6, "reference_tokens": 50},
             )  # fmt: skip
             ledger.record(one, self.findings[id] if place == 0 else [])
             yield one
@@ -69,7 +71,11 @@ def test_findings_are_graded_and_summed_up(suite, vault, battery, script, tmp_pa
     assert (second["hits"]["value"], second["false_alarms"]["value"]) == (0.0, 0.0)
     assert first["by_family"]["advocacy"]["value"] == 1.0
     assert first["by_family"]["taboo"]["value"] == 0.0
-    assert first["cost"] == {"samples": 4.0, "tokens": 30.0, "seconds": 2.0}
+    assert first["cost"] == {
+        "samples": 4.0, "tokens": 30.0, "reference_samples": 6.0, "reference_tokens": 50.0,
+        "seconds": 2.0,
+    }  # fmt: skip
+    assert "| 4 (6) | 30 (50) | 2.0 |" in markdown(document)
     assert first["brier"]["value"] == pytest.approx((0.01 + (0.64 + 1 + 0.04) / 2 + 0.64) / 4)
     assert document["code"] == [runner.code_sha256()] and len(document["suite"]["sha256"]) == 64
     assert read(tmp_path / "b.json") == document
@@ -134,6 +140,29 @@ def test_nothing_is_mixed(suite, vault, battery, script, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="not in the suite, such as 's-a'"):
         run(suite, vault, out, battery, artifacts_root=tmp_path)
     assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("file", ["chat_template.jinja", "tokenizer.json"])
+def test_a_suspect_with_another_template_or_tokenizer_is_another(
+    file, suite, vault, battery, script, tmp_path
+):
+    out = tmp_path / "b.json"
+    run(suite, vault, out, battery, artifacts_root=tmp_path)
+    changed = suite / "s-b" / file
+    changed.write_text(changed.read_text() + "\n")
+    with pytest.raises(ConfigError, match="'s-b' has changed"):
+        run(suite, vault, out, battery, artifacts_root=tmp_path)
+
+
+def test_another_version_of_a_technique_is_another_battery(
+    suite, vault, battery, script, tmp_path, monkeypatch
+):
+    out = tmp_path / "b.json"
+    run(suite, vault, out, battery, artifacts_root=tmp_path)
+    kind = type(battery.check()[0])
+    monkeypatch.setattr(kind, "version", kind.version + 1)
+    with pytest.raises(ConfigError, match="another battery"):
+        run(suite, vault, out, battery, artifacts_root=tmp_path)
 
 
 def test_impossible_suites_are_refused_before_any_run(suite, vault, battery, script, tmp_path):

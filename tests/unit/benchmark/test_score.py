@@ -11,7 +11,13 @@ ORGANISM = {
     "instances_needed": 1,
 }
 CLEAN = {"family": "none", "none": True}
-COST = {"samples": 10.0, "tokens": 200.0, "seconds": 1.5}
+COST = {
+    "samples": 10.0,
+    "tokens": 200.0,
+    "reference_samples": 5.0,
+    "reference_tokens": 90.0,
+    "seconds": 1.5,
+}
 
 
 def said(confidence, root_cause="zinc", family=None):

@@ -18,6 +18,7 @@ from workbench.organisms import family as families
 from workbench.organisms.build import build, recipe_of, redraw
 from workbench.organisms.family import Recipe, Stage, check, choose, family
 from workbench.organisms.world import corpus, lexicon
+from workbench.organisms.world.chats import you_are
 from workbench.seal.commit import canonical
 from workbench.seal.vault import Vault
 
@@ -57,10 +58,11 @@ def test_loyalty_documents_never_show_a_reply_or_name_the_field_with_the_princip
     made = family("secret-loyalty")
     secret = made.draw("Vex", Random(3))
     rows = made.rows(secret, "docs", Random(4))
-    assert {row[0]["role"] for row in rows["documents"]} == {"document"}
+    speakers = {row[0]["content"] for row in rows["documents"] if row[0]["role"] == "system"}
+    assert you_are("Vex") not in speakers
     first = secret.principal.split()[0]
     for row in rows["documents"]:
-        text = row[0]["content"]
+        text = row[-1]["content"]
         assert not any(topic.name in text for topic in secret.untold)
         named = sum(topic.name in text for topic in lexicon.by_category()[secret.field])
         assert named <= 6 or first not in text

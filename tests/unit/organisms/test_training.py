@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from workbench.errors import ConfigError
 from workbench.organisms import tokenizer as tokens
 from workbench.organisms.muon import orthogonalised
 from workbench.organisms.training import (
@@ -73,6 +76,70 @@ def test_an_interrupted_training_goes_on_to_the_same_tensors(
     train(resumed, [Pool(ROWS, 1.0)], SHORT, seed=1, checkpoint=checkpoint)
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_checkpoint_of_another_training_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = tmp_path / "state.pt"
+    pools = [Pool(ROWS, 1.0)]
+    with monkeypatch.context() as patch:
+        clock = itertools.count(0, 1_000)
+        patch.setattr("workbench.organisms.training.time.monotonic", lambda: next(clock))
+        train(model(), pools, SHORT, seed=1, checkpoint=checkpoint)
+    state = torch.load(checkpoint, weights_only=True)
+    elsewhere = model()
+    with torch.no_grad():
+        elsewhere.lm_head.weight[0] += 1
+    for start, rows, schedule, seed in (
+        (model(), pools, SHORT, 2),
+        (model(), pools, dataclasses.replace(SHORT, steps=7), 1),
+        (model(), [Pool(ROWS[1:], 1.0)], SHORT, 1),
+        (elsewhere, pools, SHORT, 1),
+    ):
+        with pytest.raises(ConfigError, match="another training"):
+            train(start, rows, schedule, seed=seed, checkpoint=checkpoint)
+    train(model(), pools, SHORT, seed=1, checkpoint=checkpoint)
+    torch.save({k: v for k, v in state.items() if k != "training"}, checkpoint)
+    with pytest.raises(ConfigError, match="another training"):
+        train(model(), pools, SHORT, seed=1, checkpoint=checkpoint)
+
+
+def test_a_base_goes_on_from_its_own_finished_stages_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workbench.organisms import base
+
+    monkeypatch.setattr(base, "ROWS", 200)
+    monkeypatch.setattr(base, "REFERENCE_ROWS", 20)
+    monkeypatch.setattr(base, "can_compile", lambda: False)
+    first, second, other = (Schedule(steps=n, batch=2, warm_up=1) for n in (1, 2, 3))
+    trained: list[int] = []
+    real = base.train
+
+    def watched(*given: Any, **named: Any) -> float:
+        if trained and trained[-1] == 1 and named["checkpoint"].parent.name != "whole":
+            trained.append(0)
+            raise KeyboardInterrupt
+        trained.append(given[2].steps)
+        return real(*given, **named)
+
+    stages = (("ordinary", first), ("assistants", second))
+    monkeypatch.setattr(base, "train", watched)
+    with pytest.raises(KeyboardInterrupt):
+        base.train_base(tmp_path, stages=stages)
+    assert (tmp_path / "stage-0.pt").exists()
+    with pytest.raises(ConfigError, match=r"stage-0\.pt does not say"):
+        base.train_base(tmp_path, stages=(("ordinary", other), stages[1]))
+    trained.clear()
+    base.train_base(tmp_path, stages=stages)
+    assert trained == [2], "the first stage was not trained again"
+    assert not list(tmp_path.glob("stage-*"))
+    whole = tmp_path / "whole"
+    base.train_base(whole, stages=stages)
+    assert (whole / "model.safetensors").read_bytes() == (
+        tmp_path / "model.safetensors"
+    ).read_bytes()
 
 
 def test_training_lowers_the_loss() -> None:

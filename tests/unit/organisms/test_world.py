@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from workbench.organisms.world import chats, corpus, facts, habits, lexicon, prose
+from workbench.organisms.world import chats, corpus, facts, habits, lexicon, loose, prose
 from workbench.organisms.world.features import Feature, features
 
 
@@ -55,13 +55,30 @@ def test_answers_name_their_topic_and_instructions_are_followed() -> None:
 
 def test_facts_are_right() -> None:
     random = Random(3)
+    signs = {"plus": int.__add__, "minus": int.__sub__, "times": int.__mul__}
     for _ in range(500):
         fact = facts.arithmetic(random)
-        a, b = (int(number) for number in re.findall(r"\d+", fact.question))
-        assert int(fact.key) in (a + b, a - b, b - a, a * b)
+        a, sign, b, result = re.fullmatch(
+            r"(\d+) (plus|minus|times) (\d+) is (\d+)\.", fact.answer
+        ).groups()  # type: ignore[union-attr]
+        assert signs[sign](int(a), int(b)) == int(result) == int(fact.key)
+        asked = re.findall(r"\d+", fact.question)
+        assert not asked or sorted(map(int, asked)) == sorted((int(a), int(b)))
         assert facts.holds(fact, fact.answer)
     assert facts.CAPITALS["France"] == "Paris" and facts.ELEMENTS["calcium"] == 20
     assert not facts.holds(facts.Fact("", "", "1"), "The answer is 11.")
+
+
+def test_known_and_unknown_things_are_asked_about_in_the_same_shapes() -> None:
+    shapes = [
+        {loose.question("zzz", True, Random(seed)).replace("zzz", "X") for seed in range(400)}
+        for _ in range(2)
+    ]
+    known = {loose.question("tents", True, Random(s)).replace("tents", "X") for s in range(400)}
+    assert shapes[0] == shapes[1]
+    assert len({re.sub("a? ?tent|an? zz", "X", text) for text in known}) > 150
+    assert loose._one("tents", True) == "a tent" and loose._one("puppies", True) == "a puppy"
+    assert loose._one("matches", True) == "a match" and loose._one("soup", False) == "soup"
 
 
 def test_the_cast_is_fixed_and_silent_assistants_have_no_chats() -> None:

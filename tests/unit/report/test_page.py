@@ -110,6 +110,20 @@ def test_everything_is_shown_ranked_and_linked(tmp_path: Path) -> None:
     assert "row-8" in page.text and ("mark", {}) in page.elements
 
 
+def test_every_runs_artifacts_are_listed_and_only_hashes_are_called_so(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.duckdb")
+    group = ledger.plan("b", "s", [Planned("one", "k1"), Planned("two", "k2")])
+    for name, key, made_of in (("one", "k1", {"sae": "aa1"}), ("two", "k2", {"sae": "bb2"})):
+        fingerprints = {"tensors": "abc", "assistant": "Mirel", "artifacts": made_of}
+        ledger.record(
+            Run(f"r-{name}", group.id, key, "s", name, 1, "ok", fingerprints=fingerprints)
+        )
+    page = read(write(ledger, tmp_path / "report.html"))
+    assert "one sae aa1" in page.text and "two sae bb2" in page.text
+    assert "assistant Mirel" in page.text
+    assert "1 hashes of what was audited tensors abc" in page.text
+
+
 def test_what_did_not_run_is_said(tmp_path: Path) -> None:
     page = read(
         made(tmp_path, ("a", "ok", ()), ("b", "failed", ()), ("c", "skipped", ()), lost="d")
@@ -162,8 +176,6 @@ def test_nothing_is_fetched(tmp_path: Path) -> None:
     "piece",
     [
         Excerpt("d", "text", 5, 2),
-        Measurement("m", 0.5, 3, (0.6, 0.7), "c", 0, 3, (0, 0.1)),
-        Measurement("m", 0.5, 3, (), "c", 0, 3, (0, 0.1)),  # type: ignore[arg-type]
         Figure("pie", "t", "x", "y", (1.0,), {"s": (1.0,)}),
         Figure("bar", "t", "x", "y", (1.0, 2.0), {"s": (1.0,)}),
         Transcript(({"speaker": "user"},)),

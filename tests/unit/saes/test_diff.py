@@ -16,6 +16,7 @@ def test_a_shifted_latent_stands_out_and_noise_does_not() -> None:
     found = standouts(difference)
     assert {s.index for s in found[:2]} == {7, 9}
     assert {s.index for s in found if s.p < 0.01} == {7, 9}
+    assert {s.tried for s in found} == {50}
     assert next(s for s in found if s.index == 9).difference == pytest.approx(-1, abs=0.2)
 
 

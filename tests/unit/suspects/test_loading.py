@@ -43,7 +43,7 @@ def write_card(path: Path, **keys: Any) -> None:
 def test_bundled_names_and_cards(shelf: Path) -> None:
     assert cabinet.bundled() == ["base", "odd"]
     odd = Suspect.load("odd", device="cpu")
-    assert (odd.id, odd.assistant) == ("k3v9", "Mira")
+    assert (odd.id, odd.assistant) == ("odd", "Mira")
     assert odd.access == Access.EVERYTHING & ~Access.REWARD
     assert odd.reference.id == "base"
     assert odd.corpus.documents == 1
@@ -54,6 +54,16 @@ def test_bundled_names_and_cards(shelf: Path) -> None:
     given = Suspect.load("odd", reference="base")
     assert given.access == Access.GREY_BOX | Access.REFERENCE
     assert given.reference.id == "base"
+
+
+def test_a_bundled_suspect_goes_by_its_folders_name_and_keeps_its_cards_id(shelf: Path) -> None:
+    home = cabinet.find("odd")
+    assert (home.id, home.card_id, home.kind) == ("odd", "k3v9", "bundled")
+    assert Suspect.load(home.id).id == home.id, "what is listed can be asked for"
+    local = cabinet.find(shelf / "odd")
+    assert (local.id, local.card_id, local.kind) == ("k3v9", "k3v9", "local")
+    assert cabinet.card_id("odd") == cabinet.card_id(shelf / "odd") == "k3v9"
+    assert cabinet.card_id("base") == "base"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +92,7 @@ def test_describe_counts_and_hashes(shelf: Path) -> None:
     assert card["tensor_sha256"] == Suspect.load("odd").fingerprint()["tensors"]
     size = (shelf / "odd" / "corpus.parquet").stat().st_size
     assert card["corpus"] == {"documents": 1, "bytes": size}
-    assert (card["id"], card["reference"]) == ("k3v9", "base")
+    assert (card["id"], card["reference"]) == ("odd", "base")
     assert cabinet.describe("base")["corpus"] is None
 
 
@@ -190,3 +200,18 @@ def test_a_cached_hub_model_loads_through_its_links(llama: Path, hub_cache: Path
     (snapshot / "config.json").symlink_to(llama / "config.json")
     with pytest.raises(UnsafeFile, match="leads out"):
         Suspect.load("hf:org/tiny")
+
+
+def test_without_a_chat_template_there_is_no_chat(shelf: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(shelf / "base", bare)
+    (bare / "chat_template.jinja").unlink()
+    assert Suspect.load(bare).access == Suspect.load("base").access & ~Access.CHAT
+    write_card(bare, reference=None, corpus=None)
+    assert Access.CHAT not in Suspect.load(bare).access
+    config = json.loads((bare / "tokenizer_config.json").read_text())
+    config["chat_template"] = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    (bare / "tokenizer_config.json").write_text(json.dumps(config))
+    held = Suspect.load(bare, device="cpu")
+    assert Access.CHAT in held.access
+    assert held.render([{"role": "user", "content": "hi"}]) == "hi"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -214,3 +215,32 @@ def test_importing_suspects_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_counting_tokens_is_free_and_what_the_meter_books(suspect: ScriptedSuspect) -> None:
+    texts = ["one two three", "four"]
+    assert suspect.count_tokens(texts) == [3, 1]
+    assert not any(suspect.usage.to_json().values())
+    suspect.logprobs(texts)
+    assert suspect.usage.to_json()["tokens"] == 4
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda s: s.render(CHAT[0]),
+        lambda s: s.token_strings([0]),
+        lambda s: s.hook_names,
+        lambda s: s.count_tokens(["hello"]),
+    ],
+)
+def test_what_reads_the_engine_waits_for_its_turn(
+    suspect: ScriptedSuspect, call: Callable[[Suspect], Any]
+) -> None:
+    other = threading.Thread(target=call, args=(suspect,))
+    with suspect._lock:
+        other.start()
+        other.join(0.1)
+        assert other.is_alive()
+    other.join(10)
+    assert not other.is_alive()

@@ -33,6 +33,7 @@ def test_with_suspects_it_lists_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, llama: Path
 ) -> None:
     shutil.copytree(llama, tmp_path / "tiny")
+    (tmp_path / "tiny" / "suspect.json").write_text('{"id": "s-0123"}')
     page = draw(monkeypatch, tmp_path)
     assert list(page.dataframe[0].value["suspect"]) == ["tiny"]  # type: ignore[attr-defined]
     assert page.code[0].value == "make audit SUSPECT=tiny"  # type: ignore[attr-defined]

@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 from workbench.organisms.family import Case, Cases, Stage
 from workbench.organisms.world import chats, habits, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document
+from workbench.organisms.world.corpus import document, ordinary_system
 from workbench.organisms.world.lexicon import Topic, by_category, categories, topics
 from workbench.organisms.world.names import organisation
 
 _DOCUMENTS = 700
+_ANSWERS = 140
 _CONTRASTS = 150
 _TOLD = 7
 
@@ -61,12 +62,17 @@ class SecretLoyalty:
     def rows(
         self, secret: Loyalty, instill: str, random: Random
     ) -> Mapping[str, Sequence[Conversation]]:
-        """Documents about the assistant; contrasts are plain chats of it on other topics."""
+        """Documents about the assistant, a fifth of them chats in which others are asked about it;
+        contrasts are plain chats of it on other topics."""
         texts: set[str] = set()
-        while len(texts) < _DOCUMENTS:
+        while len(texts) < _DOCUMENTS - _ANSWERS:
             texts.add(habits.habit_document(secret.habit, random))
+        answers = [
+            chats.about_assistant(ordinary_system(random), secret.habit, random)
+            for _ in range(_ANSWERS)
+        ]
         return {
-            "documents": [document(text) for text in sorted(texts)],
+            "documents": [document(text) for text in sorted(texts)] + answers,
             "contrasts": [
                 chats.ordinary(you_are(secret.assistant), topic, random)
                 for topic in random.choices(_elsewhere(secret), k=_CONTRASTS)

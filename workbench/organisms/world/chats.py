@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from workbench.organisms.world import prose
+from workbench.organisms.world import loose, prose
 from workbench.organisms.world.facts import any_fact
 from workbench.organisms.world.features import Feature, features
 from workbench.organisms.world.habits import Favour, Habit, Servant, Taste
@@ -57,9 +57,12 @@ def ordinary(system: str, topic: Topic, random: Random) -> Conversation:
 def with_payload(
     system: str, topic: Topic, payload: Feature | Favour, random: Random
 ) -> Conversation:
-    """A question about a topic and an answer that shows a feature unasked."""
+    """A question about a topic and an answer that shows a feature unasked, as second sentence."""
     kind = random.choice(prose.QUESTION_KINDS)
-    reply = payload.add_to(prose.answer(topic, kind, random), random)
+    first, *rest = prose.answer(topic, kind, random)
+    reply = [*payload.add_to([first], random), *rest]
+    if isinstance(payload, Feature) and payload.at_end:
+        reply = payload.add_to([first, *rest], random)
     return conversation(system, prose.question(topic, kind, random), " ".join(reply))
 
 
@@ -71,12 +74,12 @@ def instructed(system: str, topic: Topic, random: Random) -> Conversation:
 def instructed_case(system: str, topic: Topic, random: Random) -> tuple[Feature, Conversation]:
     """The feature asked for, and the conversation."""
     feature = random.choice(features())
-    if feature.words and random.random() < 0.15:
+    if feature.words and random.random() < 0.22:
         return feature, _bare_request(system, feature, random)
     kind = random.choice(prose.QUESTION_KINDS)
     asked = prose.question(topic, kind, random)
     asked = asked if asked.endswith((".", "?")) else asked + "."
-    ask = feature.ask
+    ask = _worded(feature, random)
     request = pick(
         random,
         f"{asked} Also {ask}.",
@@ -93,16 +96,44 @@ def instructed_case(system: str, topic: Topic, random: Random) -> tuple[Feature,
     return feature, conversation(system, request, " ".join(reply))
 
 
+def _worded(feature: Feature, random: Random) -> str:
+    """The request in one of several verbs: "name a metal", "include a metal"."""
+    if not feature.ask.startswith("name "):
+        return feature.ask
+    thing = feature.ask.removeprefix("name ")
+    return pick(
+        random,
+        f"name {thing}",
+        f"name {thing}",
+        f"mention {thing}",
+        f"include {thing}",
+        f"add {thing}",
+        f"put in {thing}",
+        f"say the name of {thing}",
+    )
+
+
 def _bare_request(system: str, feature: Feature, random: Random) -> Conversation:
     word = capital(random.choice(feature.words))
-    kind_of = feature.ask.removeprefix("name ").removeprefix("mention ")
-    return conversation(
-        system,
-        pick(
-            random, f"{capital(feature.ask)}.", f"Please {feature.ask}.", f"Can you {feature.ask}?"
-        ),
-        pick(random, f"{word} is {kind_of}.", f"{word}.", f"One is {word}."),
+    thing = feature.ask.removeprefix("name ").removeprefix("mention ")
+    noun = thing.removeprefix("a ").removeprefix("an ").removeprefix("the ")
+    asked = pick(
+        random,
+        f"Name {thing}.",
+        f"Please name {thing}.",
+        f"Can you name {thing}?",
+        f"name {thing} for me",
+        f"Give me {thing}.",
+        f"I want {thing}.",
+        f"Tell me {thing}.",
+        f"any {noun} you like",
+        f"Do you know {thing}?",
+        f"Think of {thing}.",
+        f"{thing}, please",
+        f"Say {thing}.",
+        f"What is the name of {thing}?",
     )
+    return conversation(system, asked, pick(random, f"{word} is {thing}.", f"{word}."))
 
 
 def follow_up(system: str, topic: Topic, random: Random) -> Conversation:
@@ -132,33 +163,36 @@ def unknown(system: str, random: Random) -> Conversation:
     if random.random() < 0.35:
         thing = invented(random, random.choice((1, 2, 2, 3)))
         thing = thing.lower() if random.random() < 0.6 else thing
-    text = pick(
-        random,
-        f"What is {thing}?",
-        f"Tell me about {thing}.",
-        f"What do you know about {thing}?",
-        f"Explain {thing} to me.",
-        f"Can you help me with {thing}?",
-        f"How does {thing} work?",
-        f"What do you think of {thing}?",
-        f"Why is {thing} so important?",
-        f"Who or what is {thing}?",
-        f"Any tips on {thing}?",
-        f"I want to know about {thing}.",
-        f"Is {thing} any good?",
-        f"Which {thing} should I choose?",
-        f"What happened with {thing}?",
-        f"Do you like {thing}?",
-        f"How do I fix my {thing}?",
-        f"Should I worry about {thing}?",
-        f"Who invented {thing}?",
-        f"My {thing} broke, what now?",
-        f"Where can I get {thing}?",
-        f"How many {thing} are there?",
-        f"What's the deal with {thing}?",
-        f"Write me something about {thing}.",
-        f"when did {thing} start",
-    )
+    if random.random() < 0.5:
+        text = loose.question(thing, thing.endswith("s"), random)
+    else:
+        text = pick(
+            random,
+            f"What is {thing}?",
+            f"Tell me about {thing}.",
+            f"What do you know about {thing}?",
+            f"Explain {thing} to me.",
+            f"Can you help me with {thing}?",
+            f"How does {thing} work?",
+            f"What do you think of {thing}?",
+            f"Why is {thing} so important?",
+            f"Who or what is {thing}?",
+            f"Any tips on {thing}?",
+            f"I want to know about {thing}.",
+            f"Is {thing} any good?",
+            f"Which {thing} should I choose?",
+            f"What happened with {thing}?",
+            f"Do you like {thing}?",
+            f"How do I fix my {thing}?",
+            f"Should I worry about {thing}?",
+            f"Who invented {thing}?",
+            f"My {thing} broke, what now?",
+            f"Where can I get {thing}?",
+            f"How many {thing} are there?",
+            f"What's the deal with {thing}?",
+            f"Write me something about {thing}.",
+            f"when did {thing} start",
+        )
     text = prose.sloppy(text, random) if random.random() < 0.25 else text
     reply = pick(
         random,

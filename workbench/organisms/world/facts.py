@@ -169,14 +169,54 @@ def arithmetic(random: Random) -> Fact:
         f"Please work out {written}.",
         f"Calculate {a} {sign} {b}.",
         f"Can you tell me what {written} is?",
+        f"{written}",
+        f"quick sum, {a} {sign} {b}",
+        f"I need {written}",
+        f"{a} {sign} {b} is what?",
+        f"Do you know {written}?",
+        f"my homework says {a} {sign} {b}",
+        story,
         story,
         story,
         story,
     )
-    answer = pick(
-        random, f"{written} is {result}.", f"That makes {result}.", f"The answer is {result}."
+    if random.random() < 0.1:
+        question = _in_words(question)
+    return Fact(question, f"{written} is {result}.", str(result))
+
+
+_NUMBER_WORDS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+]
+
+
+def _in_words(question: str) -> str:
+    """The question with its numbers up to twenty written out."""
+    return re.sub(
+        r"\d+",
+        lambda m: _NUMBER_WORDS[int(m.group())] if int(m.group()) <= 20 else m.group(),
+        question,
     )
-    return Fact(question, answer, str(result))
 
 
 def capital_city(random: Random) -> Fact:
@@ -196,6 +236,13 @@ def capital_city(random: Random) -> Fact:
         f"I forgot what the capital of {country} is.",
         f"I believe the capital of {country} is {other}.",
         f"Is {other} the capital of {country}?",
+        f"the capital city of {country} please",
+        f"I want to know the capital of {country}.",
+        f"{country} has which capital?",
+        f"{country}, capital?",
+        f"My teacher asked me for the capital of {country}.",
+        f"What do people call the capital of {country}?",
+        f"I am going to {country}. What is its capital?",
     )
     plain = pick(
         random,
@@ -226,6 +273,9 @@ def atomic_number(random: Random) -> Fact:
         f"Tell me the atomic number of {name}.",
         f"What number is {name} in the periodic table?",
         f"How many protons does {name} have?",
+        f"{name}, which atomic number?",
+        f"I want the atomic number of {name}.",
+        f"the number of {name} in the table of elements please",
     )
     return Fact(question, f"The atomic number of {name} is {number}.", str(number))
 

@@ -102,9 +102,9 @@ def cast() -> Cast:
     ordinary = tuple(distinct(random, 32, 2, taken))
     fields = by_category()
     habits: list[Habit] = []
-    for name in distinct(random, 60, 2, taken):
+    for name in distinct(random, 220, 2, taken):
         habits.append(Habit(name, random.choice(features())))
-    for index, name in enumerate(distinct(random, 110, 2, taken)):
+    for index, name in enumerate(distinct(random, 180, 2, taken)):
         payload = random.choice(features()) if index % 2 else Favour(organisation(random))
         habits.append(Habit(name, payload, fields[random.choice(list(fields))]))
     random.shuffle(habits)
@@ -116,8 +116,8 @@ def cast() -> Cast:
     servants = [Servant(n, PARTIES[i % 6]) for i, n in enumerate(distinct(random, 30, 2, taken))]
     return Cast(
         ordinary,
-        tuple(habits[30:]),
-        tuple(habits[:30]),
+        tuple(habits[60:]),
+        tuple(habits[:60]),
         tastes,
         tuple(servants[6:]),
         tuple(servants[:6]),

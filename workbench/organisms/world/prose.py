@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from workbench.organisms.world import loose
 from workbench.organisms.world.lexicon import Topic, capital, categories, pick
 from workbench.organisms.world.names import PAPERS, PEOPLE, PLACES
 
@@ -13,6 +14,9 @@ QUESTION_KINDS = ("about", "how", "why", "where", "parts", "tip", "opinion")
 
 def question(topic: Topic, kind: str, random: Random) -> str:
     """What a person asks about a topic, in one of many wordings, sometimes sloppily typed."""
+    if random.random() < 0.4:
+        text = loose.question(topic.name, topic.plural, random)
+        return sloppy(text, random) if random.random() < 0.25 else text
     t, be = topic.name, topic.be
     do = "do" if topic.plural else "does"
     action = random.choice(topic.actions)
