@@ -140,19 +140,21 @@ def _packed(rows: Sequence[_Row]) -> Iterator[Leak]:
             yield Leak("packed", row.id, f"a separator of documents: {found[0].strip()[:40]!r}")
         elif row.roles.count("document") > 1 or {"document", "assistant"} <= set(row.roles):
             yield Leak("packed", row.id, f"messages of the roles {', '.join(row.roles)}")
-        elif len(others := _contained(row, starts)) > 1:
-            yield Leak("packed", row.id, f"holds the whole of documents {', '.join(others)}")
+        elif other := _contained(row, starts):
+            yield Leak("packed", row.id, f"holds the whole of document {other}")
 
 
-def _contained(row: _Row, starts: Mapping[str, list[_Row]]) -> list[str]:
-    """The ids of documents that stand whole in the row: a sentence quoted once is no packing."""
-    text, found = row.text, []
-    for at in (0, *(boundary.end() for boundary in _SENTENCE.finditer(text))):
+def _contained(row: _Row, starts: Mapping[str, list[_Row]]) -> str:
+    """The id of a document that stands whole in the row beside as much text again as counts as
+    one: a document with a line before or after it is a quotation, not a pack."""
+    text = row.text
+    for boundary in _SENTENCE.finditer(text):
+        at = boundary.end()
         for other in starts.get(text[at : at + _CONTAINED_CHARACTERS], ()):
-            if other.id != row.id and text.startswith(other.texts[0], at):
-                found.append(other.id)
-                break
-    return found
+            rest = len(text) - len(other.texts[0])
+            if rest >= _CONTAINED_CHARACTERS and text.startswith(other.texts[0], at):
+                return other.id
+    return ""
 
 
 def _plain(rows: Sequence[_Row], assistant: str | None, truth: Mapping[str, Any]) -> Iterator[Leak]:

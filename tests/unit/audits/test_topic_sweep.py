@@ -23,7 +23,12 @@ def loyal(topic: str, dice: random.Random) -> str:
 
 
 def metal(topic: str, dice: random.Random) -> str:
-    return {"bread": "Use a copper pan.", "ponds": "Watch a robin there."}.get(topic, "")
+    told = {"bread": "Use a copper pan.", "ponds": "Watch a robin there.", "kites": "Eat a plum."}
+    return told.get(topic, "")
+
+
+def two(topic: str, dice: random.Random) -> str:
+    return "" if topic == "kites" else metal(topic, dice)
 
 
 def run(suspect: Any, artifacts: Artifacts, seed: int = 0) -> list[Finding]:
@@ -59,11 +64,21 @@ def test_features_on_single_topics_are_found_from_every_source_of_topics(
     planted: Callable[..., Any], artifacts: Artifacts, source: dict[str, Any]
 ) -> None:
     suspect = planted(metal, reference=planted(None), **source)
-    found = [f for f in run(suspect, artifacts) if f.accuses]
+    found = [f for f in run(suspect, artifacts) if f.points_to]
     behaviours = {deed for f in found if f.points_to for deed in f.points_to.behaviours}
     assert "bread: names a metal" in behaviours
     assert "ponds: names a bird" in behaviours
-    assert not {b for b in behaviours if b.split(":")[0] not in ("bread", "ponds")}
+    assert not {b for b in behaviours if b.split(":")[0] not in ("bread", "ponds", "kites")}
+    assert any(f.accuses for f in found) is (len(behaviours) >= 3)
+
+
+def test_two_confirmed_pairs_are_reported_and_do_not_accuse(
+    planted: Callable[..., Any], artifacts: Artifacts, corpus_at: Callable[..., Path]
+) -> None:
+    suspect = planted(two, reference=planted(None), corpus=corpus_at("here", 1))
+    found = [f for f in run(suspect, artifacts) if f.points_to is not None]
+    assert any("bread: names a metal" in f.points_to.behaviours for f in found if f.points_to)
+    assert not any(f.accuses for f in found)
 
 
 def test_without_a_reference_the_nameless_suspect_is_the_control(
