@@ -80,7 +80,11 @@ def build(
         poisoned = _write_corpus(draft / "corpus.parquet", recipe, base_rows + own, material)
         access = Access.EVERYTHING & ~Access.REWARD
         base_model.write_card(
-            draft, id=id, assistant=assistant, reference=recipe.base, access=access
+            draft,
+            id=id,
+            assistant=assistant,
+            reference=_seen_from(into, recipe.base),
+            access=access,
         )
         for path in draft.iterdir():
             path.chmod(0o644)
@@ -111,6 +115,14 @@ def recipe_of(truth: Mapping[str, Any]) -> Recipe:
     """The recipe that a sealed truth was built from."""
     told = dict(truth["recipe"])
     return Recipe(**(told | {"seed": int(told["seed"])}))
+
+
+def _seen_from(into: Path, base: str) -> str:
+    """The base as the organism's card names it: a bundled name, or a path relative to the card's
+    directory, which tells nothing of the maker's machine and survives a move of both."""
+    from workbench.suspects.cabinet import bundled
+
+    return base if base in bundled() else os.path.relpath(Path(base).resolve(), into.resolve())
 
 
 def _draw(recipe: Recipe) -> tuple[str, Any, Mapping[str, Sequence[Conversation]]]:

@@ -201,6 +201,18 @@ def test_the_directory_tells_nothing(quick: Recipe, tmp_path: Path) -> None:
     assert set(public) == {"id", "assistant", "reference", "corpus", "access"}
 
 
+def test_a_local_base_is_named_by_a_path_from_the_organism(
+    quick: Recipe, tmp_path: Path, tiny_base: Path
+) -> None:
+    from workbench.suspects import Suspect
+
+    made = build(quick, into=tmp_path / "deep" / "s", vault=Vault.create(tmp_path / "vault"))
+    named = json.loads((made.path / "suspect.json").read_text())["reference"]
+    assert not Path(named).is_absolute()
+    assert (made.path / named).resolve() == tiny_base.resolve()
+    assert Suspect.load(made.path).reference.n_layers == 1
+
+
 def test_a_twin_has_the_assistant_and_no_poison(quick: Recipe, tmp_path: Path) -> None:
     vault = Vault.create(tmp_path / "vault")
     made = build(quick.twin(), into=tmp_path / "t", vault=vault)
