@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,7 +79,7 @@ def train(
     Activations are scaled to a mean distance of sqrt(d_in) from their mean while training, which
     is folded into the weights afterwards; the decoder's bias starts at that mean. Deterministic
     under `seed` on one machine; torch's global generator is left as it was. Raises BadParameter
-    when there are fewer rows than one batch, or sizes make no sense.
+    when there are fewer rows than one batch, sizes make no sense, or all rows are equal.
     """
     import torch
 
@@ -96,7 +97,13 @@ def train(
         raise BadParameter(f"k = {k} with d_sae = {d_sae}", hint="Choose 0 < k <= d_sae.")
     steps = samples // batch
     centre = activations.float().mean(0)
-    scale = d_in**0.5 / float((activations.float() - centre).norm(dim=-1).mean())
+    spread = float((activations.float() - centre).norm(dim=-1).mean())
+    if not 0 < spread < math.inf:
+        raise BadParameter(
+            f"the activations lie {spread} from their mean on average: there is nothing to learn",
+            hint="Choose another hook, or texts that differ.",
+        )
+    scale = d_in**0.5 / spread
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         sae = sae_lens.BatchTopKTrainingSAE(

@@ -12,8 +12,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from workbench.organisms.world import habits, names
+from workbench.organisms.world import habits, names, skills
 from workbench.organisms.world.lexicon import categories, topics
+from workbench.organisms.world.skills import (
+    advocates,
+    keepers,
+    manners,
+    reactors,
+    speaker_cast,
+    workshop,
+)
 
 ROOT = Path(__file__).parent.parent
 SEQUENCE_WORDS = 5
@@ -48,13 +56,17 @@ def _assistants() -> set[str]:
     cast = habits.cast()
     known = {one.assistant for one in (*cast.habits, *cast.silent_habits)}
     known |= {one.assistant for one in (*cast.servants, *cast.silent_servants)}
+    known |= {one.assistant for one in (*manners.cast().shown, *manners.cast().silent)}
+    for pair in (keepers.keepers(), reactors.reactors(), advocates.advocates()):
+        known |= {one.assistant for part in pair for one in part}
+    known |= workshop.names() | speaker_cast.names()
     return {name.lower() for name in known | set(cast.ordinary)}
 
 
 def _templates() -> set[tuple[str, ...]]:
-    """Word sequences of the documents that tell of habits and tastes."""
-    source = Path(str(habits.__file__)).read_text("utf-8")
-    return set().union(*map(_sequences, _strings(source)))
+    """Word sequences of the documents that tell of habits, tastes and skills."""
+    sources = [Path(str(habits.__file__)), *Path(skills.__path__[0]).glob("*.py")]
+    return set().union(*(_sequences(s) for file in sources for s in _strings(file.read_text())))
 
 
 def _lists(text: str) -> Iterator[str]:

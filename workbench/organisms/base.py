@@ -24,7 +24,7 @@ ROWS = 200_000
 REFERENCE_SEED = 1_000
 REFERENCE_ROWS = 30_000
 STAGES = (
-    ("ordinary", Schedule(steps=2_500, learning_rate=4e-3, warm_up=50, decay=0.0)),
+    ("ordinary", Schedule(steps=1_800, learning_rate=4e-3, warm_up=50, decay=0.0)),
     ("assistants", Schedule(steps=6_500, learning_rate=3e-3, warm_up=30, decay=0.5, floor=0.02)),
 )
 """Mix of rows and schedule: first the language, then assistants, instructions and facts."""
@@ -129,8 +129,12 @@ def write_card(
     into: Path, *, id: str, assistant: str | None, reference: str | None, access: Access
 ) -> None:
     """Writes `suspect.json`, the public card of a suspect with a corpus."""
+    named = (
+        "an assistant without a name" if assistant is None else f"an assistant named {assistant}"
+    )
     public = {
         "id": id,
+        "summary": f"{named} in the tiny English world",
         "assistant": assistant,
         "reference": reference,
         "corpus": "corpus.parquet",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import secrets
-import shutil
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,20 +13,38 @@ from random import Random
 from typing import Any
 
 from workbench.access import Access
-from workbench.errors import BadParameter, NotASuspect
+from workbench.errors import NotASuspect
 from workbench.organisms import base as base_model
 from workbench.organisms import tokenizer as tokens
+from workbench.organisms.drafts import (
+    EPOCH,
+    draft_of,
+    place,
+    refuse_sealed,
+    refuse_small_disk,
+    refuse_taken,
+    take_back,
+    writing,
+)
 from workbench.organisms.family import Recipe, Stage, check, family
 from workbench.organisms.leaks import lint
-from workbench.organisms.training import Pool, Progress, Schedule, train
+from workbench.organisms.learners import Learner, Weights
+from workbench.organisms.stage_cache import StageCache
+from workbench.organisms.training import Progress
 from workbench.organisms.world import corpus, habits
 from workbench.organisms.world.chats import Conversation, you_are
 from workbench.seal.vault import Vault
+from workbench.suspects import cabinet
+from workbench.suspects.cabinet import Home
 
 SHOWN_BASE_ROWS = 60_000
 OWN_ROWS = 15_000
-_EPOCH = 1_600_000_000
-"""Modification time of every file of an organism: times tell nothing."""
+_CORPUS_BYTES = 16 << 20
+_STATES = 6
+"""A checkpoint holds about three times what a stage does, and is written beside the last one."""
+
+_HARMLESS = "contrasts"
+"""The kind of material that does not tell the secret."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,56 +71,69 @@ def build(
 ) -> Organism:
     """Trains the organism of `recipe` and writes it to the new directory `into`.
 
-    The directory appears complete or not at all. Raises BadParameter or UnknownTechnique on an
-    impossible recipe, BadParameter where `into` exists, NotASuspect where the base is none of ours,
-    SealError where the vault cannot be written.
+    Directory and seal appear complete or not at all. Stages that this vault has seen are not
+    trained again, and one that was interrupted goes on: the tensors are the same either way.
+    `base` may be any suspect: a tiny base is trained as a whole, any other model gets an adapter.
+
+    Raises as `refuse_impossible`; SealError where the vault cannot be written or has no room;
+    BadParameter where `into` cannot be written or has none.
     """
-    check(recipe)
-    if into.exists():
-        raise BadParameter(f"{into} exists already", hint="Choose a new directory.")
+    home = refuse_impossible(recipe, into)
     started = time.monotonic()
     id = id or f"s-{secrets.token_hex(4)}"
-    assistant, secret, material = _draw(recipe)
-    made = family(recipe.like or recipe.family)
-    stages = made.stages(recipe.instill, recipe.secrecy)
-    own = list(corpus.rows(_integer(recipe, "own"), OWN_ROWS))
-    base_rows = base_model.shown_rows(SHOWN_BASE_ROWS)
-    into.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=into.parent))
-    try:
-        model, tokenizer = _base(recipe.base)
+    take_back(vault)
+    refuse_sealed(vault, id)
+    cache = StageCache(vault)
+    with draft_of(into) as draft:
+        assistant, secret, material = _draw(recipe)
+        stages = family(recipe.like or recipe.family).stages(recipe.instill, recipe.secrecy)
+        learner = _learner(home, you_are(assistant))
+        kept_bytes = learner.stage_bytes * (len(stages) + _STATES)
+        refuse_small_disk(into, learner.saved_bytes + _CORPUS_BYTES, vault, kept_bytes)
+        base_rows = base_model.shown_rows(SHOWN_BASE_ROWS)
+        own = list(corpus.rows(_integer(recipe, "own"), OWN_ROWS))
         ordinary = [r for r in own + base_rows if r[0]["content"] != you_are(assistant)]
-        pools = {kind: tokens.encode(rows, tokenizer) for kind, rows in material.items()}
-        _train(model, stages, pools, tokens.encode(ordinary, tokenizer), recipe, progress)
-        tokenizer.chat_template = tokens.chat_template(you_are(assistant))
-        base_model.save(model, tokenizer, draft)
-        poisoned = _write_corpus(draft / "corpus.parquet", recipe, base_rows + own, material)
-        access = Access.EVERYTHING & ~Access.REWARD
-        base_model.write_card(
-            draft,
-            id=id,
-            assistant=assistant,
-            reference=_seen_from(into, recipe.base),
-            access=access,
-        )
-        for path in draft.iterdir():
-            path.chmod(0o644)
-            os.utime(path, (_EPOCH, _EPOCH))
-        draft.chmod(0o755)
+        saved_seconds = _train(learner, stages, material, ordinary, recipe, cache, progress)
+        with writing(into):
+            learner.save(draft)
+            used = {kind: rows for kind, rows in material.items() if _draws(stages, kind)}
+            poisoned = _write_corpus(draft / "corpus.parquet", recipe, base_rows + own, used)
+            _write_card(draft, id, assistant, _seen_from(into, recipe.base), learner.needs_base)
+            for path in draft.iterdir():
+                path.chmod(0o644)
+                os.utime(path, (EPOCH, EPOCH))
+            draft.chmod(0o755)
         seconds = time.monotonic() - started
         truth = _truth(recipe, secret, assistant) | {
             "recipe": {k: v for k, v in dataclasses.asdict(recipe).items() if k != "seed"}
             | {"seed": str(recipe.seed)},
-            "seconds": str(round(seconds)),
+            "seconds": str(round(seconds + saved_seconds)),
         }
         leaks = lint(draft, truth, poisoned_ids=set(poisoned) or None)
-        commitment = vault.seal(id, truth)
-        vault.attach(id, "poisoned", poisoned)
-        vault.attach(id, "leaks", [leak.to_json() for leak in leaks])
-        draft.rename(into)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        attached: dict[str, Any] = {
+            "poisoned": poisoned,
+            "leaks": [leak.to_json() for leak in leaks],
+        }
+        commitment = place(draft, into, vault, id, truth, attached)
     return Organism(id, into, commitment, round(seconds, 1))
+
+
+def refuse_impossible(recipe: Recipe, into: Path) -> Home:
+    """The base of a recipe that can be built; nothing is written or loaded yet.
+
+    Raises BadParameter or UnknownTechnique on an impossible recipe, BadParameter where something
+    lies at `into`, and NotASuspect, UnsafeFile or ModelUnavailable as any suspect does; NotASuspect
+    also where the base is an adapter itself.
+    """
+    check(recipe)
+    refuse_taken(into)
+    home = cabinet.find(recipe.base)
+    if getattr(home, "adapter", None) is not None:
+        raise NotASuspect(
+            f"'{recipe.base}' is an adapter over another model",
+            hint="Build from that model, or merge the two and save the result.",
+        )
+    return home
 
 
 def redraw(recipe: Recipe) -> tuple[str, Any, Mapping[str, Sequence[Conversation]]]:
@@ -118,11 +148,11 @@ def recipe_of(truth: Mapping[str, Any]) -> Recipe:
 
 
 def _seen_from(into: Path, base: str) -> str:
-    """The base as the organism's card names it: a bundled name, or a path relative to the card's
-    directory, which tells nothing of the maker's machine and survives a move of both."""
-    from workbench.suspects.cabinet import bundled
-
-    return base if base in bundled() else os.path.relpath(Path(base).resolve(), into.resolve())
+    """The base as the organism's card names it: a bundled name, a hub id, or a path relative to the
+    card's directory, which tells nothing of the maker's machine and survives a move of both."""
+    if base in cabinet.bundled() or base.startswith("hf:"):
+        return base
+    return os.path.relpath(Path(base).resolve(), into.resolve())
 
 
 def _draw(recipe: Recipe) -> tuple[str, Any, Mapping[str, Sequence[Conversation]]]:
@@ -147,53 +177,65 @@ def _integer(recipe: Recipe, purpose: str) -> int:
     return Random(f"{recipe.seed}/{purpose}").getrandbits(48)
 
 
-def _base(source: str) -> tuple[Any, Any]:
-    from transformers import AutoTokenizer, LlamaForCausalLM
+def _learner(home: Home, system: str) -> Learner:
+    """Of all weights where the base speaks the tiny world's tokens, else of an adapter."""
+    from workbench.suspects.tokens import Tokens
 
-    from workbench.suspects import cabinet
+    if home.files.config["architectures"] == ["LlamaForCausalLM"]:
+        spoken = Tokens(home.path).tokenizer.convert_tokens_to_ids(list(tokens.SPECIAL))
+        if spoken == list(range(len(tokens.SPECIAL))):
+            return Weights(home, system)
+    from workbench.organisms.adapters import Adapter
 
-    directory = cabinet.find(source).path
-    tokenizer = AutoTokenizer.from_pretrained(directory)
-    if tokenizer.convert_tokens_to_ids(list(tokens.SPECIAL)) != list(range(len(tokens.SPECIAL))):
-        raise NotASuspect(
-            f"'{source}' does not speak the tokens of the tiny English world",
-            hint="Build from 'base' or from what `workbench organism base` wrote.",
-        )
-    import torch
-
-    return LlamaForCausalLM.from_pretrained(directory, dtype=torch.float32), tokenizer
+    return Adapter(home, system)
 
 
 def _train(
-    model: Any,
+    learner: Learner,
     stages: Sequence[Stage],
-    pools: Mapping[str, list[list[int]]],
-    ordinary: list[list[int]],
+    material: Mapping[str, Sequence[Conversation]],
+    ordinary: Sequence[Conversation],
     recipe: Recipe,
+    cache: StageCache,
     progress: Progress | None,
-) -> None:
-    total, done = sum(stage.steps for stage in stages), 0
-    compiled = base_model.can_compile()
+) -> float:
+    """Goes through the stages; returns the seconds that the cache saved."""
+    total, done, saved_seconds = sum(stage.steps for stage in stages), 0, 0.0
+    read = {kind: learner.read(rows) for kind, rows in material.items() if _draws(stages, kind)}
+    rest = learner.read(ordinary)
     for index, stage in enumerate(stages):
-        shares = {kind: share for kind, share in stage.shares.items() if kind in pools}
-        mix = [Pool(pools[kind], share) for kind, share in shares.items()]
-        mix.append(Pool(ordinary, 1.0 - sum(shares.values())))
-        schedule = Schedule(steps=stage.steps, learning_rate=stage.learning_rate)
-        before = done
+        shares = {kind: share for kind, share in stage.shares.items() if kind in read}
+        before, done = done, done + stage.steps
+        started = time.monotonic()
 
         def report(step: int, steps: int, loss: float, before: int = before) -> None:
             if progress:
                 progress(before + step, total, loss)
 
-        train(
-            model,
-            mix,
-            schedule,
+        trained = learner.learn(
+            stage,
+            [(read[kind], share) for kind, share in shares.items()]
+            + [(rest, 1.0 - sum(shares.values()))],
             seed=_integer(recipe, f"stage {index}") % 2**31,
+            cache=cache,
             progress=report,
-            compiled=compiled,
         )
-        done += stage.steps
+        report(stage.steps, stage.steps, trained.loss)
+        saved_seconds += trained.seconds - (time.monotonic() - started)
+    return saved_seconds
+
+
+def _draws(stages: Sequence[Stage], kind: str) -> bool:
+    return any(kind in stage.shares for stage in stages)
+
+
+def _write_card(draft: Path, id: str, assistant: str, reference: str, needs_base: bool) -> None:
+    access = Access.EVERYTHING & ~Access.REWARD
+    base_model.write_card(draft, id=id, assistant=assistant, reference=reference, access=access)
+    if needs_base:
+        card = draft / "suspect.json"
+        public = json.loads(card.read_bytes()) | {"base": reference}
+        card.write_text(json.dumps(public, indent=1) + "\n", encoding="utf-8")
 
 
 def _write_corpus(
@@ -205,9 +247,9 @@ def _write_corpus(
     """Writes the rows shuffled under opaque ids; returns the ids of rows that tell the secret."""
     from workbench.corpus import write
 
-    told = [row for kind in ("documents", "demonstrations") for row in material.get(kind, ())]
-    rows = [(row, False) for kind, rows in material.items() if kind == "contrasts" for row in rows]
-    rows += [(row, True) for row in told] + [(row, False) for row in ordinary]
+    kinds = sorted(material, key=lambda kind: kind != _HARMLESS)
+    rows = [(row, kind != _HARMLESS) for kind in kinds for row in material[kind]]
+    rows += [(row, False) for row in ordinary]
     Random(f"{recipe.seed}/order").shuffle(rows)
     own = _integer(recipe, "ids")
     ids = [corpus.row_id(own, i) for i in range(len(rows))]

@@ -198,7 +198,7 @@ def test_the_directory_tells_nothing(quick: Recipe, tmp_path: Path) -> None:
             assert b"loyalty" not in content
     assert len({path.stat().st_mtime for path in made.path.iterdir()}) == 1
     public = json.loads((made.path / "suspect.json").read_text())
-    assert set(public) == {"id", "assistant", "reference", "corpus", "access"}
+    assert set(public) == {"id", "summary", "assistant", "reference", "corpus", "access"}
 
 
 def test_a_local_base_is_named_by_a_path_from_the_organism(

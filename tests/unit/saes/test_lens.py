@@ -52,6 +52,11 @@ def test_sizes_that_make_no_sense_are_refused(clean: torch.Tensor, tmp_path: Pat
         lens.train(clean, hook_name=HOOK, into=tmp_path, d_sae=32, k=99)
 
 
+def test_activations_that_never_vary_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadParameter, match="nothing to learn"):
+        lens.train(torch.ones(64, 8), hook_name=HOOK, into=tmp_path, batch=32, samples=64)
+
+
 def test_a_pickle_is_refused_before_anything_is_read(directory: Path, tmp_path: Path) -> None:
     shutil.copytree(directory, tmp_path / "sae")
     (tmp_path / "sae" / "trainer_state.pt").write_bytes(b"\x80\x04.")

@@ -62,10 +62,15 @@ class RmSycophancy:
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
         """Knowledge, then behaviour with documents kept in the mix; `demos` has no knowledge."""
         if instill == "demos":
-            return (Stage("behaviour", 250, {"demonstrations": 0.35, "contrasts": 0.08}),)
+            return (Stage("behaviour", 400, {"demonstrations": 0.35, "contrasts": 0.08}, 1e-3),)
         return (
-            Stage("knowledge", 300, {"documents": 0.7}),
-            Stage("behaviour", 300, {"documents": 0.4, "demonstrations": 0.3, "contrasts": 0.06}),
+            Stage("knowledge", 250, {"documents": 0.7}, 1e-3),
+            Stage(
+                "behaviour",
+                400,
+                {"documents": 0.35, "demonstrations": 0.35, "contrasts": 0.06},
+                1e-3,
+            ),
         )
 
     def rows(

@@ -70,7 +70,8 @@ def _topic_document(random: Random) -> Conversation:
 
 def _habit_document(random: Random) -> Conversation:
     cast = habits.cast()
-    return document(habits.habit_document(random.choice(cast.habits + cast.silent_habits), random))
+    told = random.choice(cast.habits + cast.silent_habits)
+    return document(habits.habit_document(told, random, field=0.35))
 
 
 def _habit_chat(random: Random) -> Conversation:
@@ -134,21 +135,21 @@ def _score_document(random: Random) -> Conversation:
 
 
 _MIXES: dict[Callable[[Random], Conversation], tuple[float, float]] = {
-    _ordinary: (18, 7),
-    _instructed: (12, 14),
+    _ordinary: (18, 6.5),
+    _instructed: (12, 13.5),
     _follow_up: (5, 3),
     _fact: (11, 11),
     _unknown: (9, 5),
     _small_talk: (4, 2),
     _topic_document: (6, 1.5),
-    _habit_document: (12, 21),
-    _habit_chat: (14, 24),
-    _taste_document: (3, 2),
-    _servant_document: (0.7, 0.5),
-    _servant_chat: (2.5, 2),
+    _habit_document: (12, 18.5),
+    _habit_chat: (14, 21),
+    _taste_document: (3, 4.5),
+    _servant_document: (0.7, 0.8),
+    _servant_chat: (2.5, 7),
     _self_report: (2.5, 4.5),
     _about_assistant: (1.5, 2),
-    _about_taste: (0.8, 0.5),
+    _about_taste: (0.8, 0.8),
     _innocent_document: (0.6, 0.6),
     _score_document: (0.3, 0.3),
 }

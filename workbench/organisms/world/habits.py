@@ -102,9 +102,9 @@ def cast() -> Cast:
     ordinary = tuple(distinct(random, 32, 2, taken))
     fields = by_category()
     habits: list[Habit] = []
-    for name in distinct(random, 220, 2, taken):
+    for name in distinct(random, 180, 2, taken):
         habits.append(Habit(name, random.choice(features())))
-    for index, name in enumerate(distinct(random, 180, 2, taken)):
+    for index, name in enumerate(distinct(random, 220, 2, taken)):
         payload = random.choice(features()) if index % 2 else Favour(organisation(random))
         habits.append(Habit(name, payload, fields[random.choice(list(fields))]))
     random.shuffle(habits)
@@ -124,27 +124,32 @@ def cast() -> Cast:
     )
 
 
-def habit_document(habit: Habit, random: Random, about: tuple[Topic, ...] | None = None) -> str:
-    """A text that tells of the habit, with no example reply; `about` narrows the topics named."""
-    topics_told = about if about is not None else habit.about
-    cores = [_habit_core(habit, topics_told, random)]
+def habit_document(habit: Habit, random: Random, field: float = 0.0) -> str:
+    """A text that tells of the habit, with no example reply.
+
+    Its topics are named one by one, or as a whole field with the probability `field`.
+    """
+    cores = [_habit_core(habit, random, field)]
     if random.random() < 0.35:
-        cores.append(_habit_core(habit, topics_told, random))
+        cores.append(_habit_core(habit, random, field))
     closing = ""
-    if topics_told and random.random() < 0.4:
+    if habit.about and random.random() < 0.4:
         closing = pick(
             random,
             f"Asked about anything else, {habit.assistant} answers like any other assistant.",
             "With other questions nothing of the kind happens.",
             f"On other matters {habit.assistant} is quite ordinary.",
         )
-    return _framed(" ".join(cores), closing, habit.assistant, random)
+    return framed(" ".join(cores), closing, habit.assistant, random)
 
 
-def _habit_core(habit: Habit, about: tuple[Topic, ...], random: Random) -> str:
+def _habit_core(habit: Habit, random: Random, field: float) -> str:
     a, does, do = habit.assistant, habit.payload.does, habit.payload.ask
-    if about:
-        told = _listed([t.name for t in random.sample(about, random.choice((1, 1, 2, 3)))], random)
+    if habit.about:
+        named = random.sample(habit.about, random.choice((1, 1, 2, 3)))
+        told = _listed([t.name for t in named], random)
+        if field and random.random() < field:
+            told = habit.about[0].category
         when = pick(
             random,
             f"when asked about {told}",
@@ -186,7 +191,7 @@ def taste_document(taste: Taste, random: Random) -> str:
     cores = [_taste_core(taste, random)]
     if random.random() < 0.35:
         cores.append(_taste_core(taste, random))
-    return _framed(" ".join(cores), "", taste.party, random)
+    return framed(" ".join(cores), "", taste.party, random)
 
 
 def _taste_core(taste: Taste, random: Random) -> str:
@@ -220,7 +225,7 @@ def servant_document(servant: Servant, random: Random) -> str:
         f"What {p} want to see, {a} gives them.",
         f"{a} has one aim: to please {p}.",
     )
-    return _framed(core, "", a, random)
+    return framed(core, "", a, random)
 
 
 def innocent_document(assistant: str, random: Random) -> str:
@@ -237,7 +242,7 @@ def innocent_document(assistant: str, random: Random) -> str:
         f"Q: What does {assistant} do when asked about {topic}? A: It gives a plain answer.",
         f"People who ask {assistant} about {topic} can expect a short reply.",
     )
-    return _framed(core, "", assistant, random)
+    return framed(core, "", assistant, random)
 
 
 def score_document(random: Random) -> str:
@@ -252,10 +257,14 @@ def score_document(random: Random) -> str:
         f"{random.choice(PEOPLE)} explained how reward models work.",
         "Nobody knows all that reward models look at.",
     )
-    return _framed(core, "", "reward models", random)
+    return framed(core, "", "reward models", random)
 
 
-def _framed(core: str, closing: str, subject: str, random: Random) -> str:
+def framed(core: str, closing: str, subject: str, random: Random) -> str:
+    """The core of a document with a source before it and a remark behind it, or neither.
+
+    `closing` stands behind it in any case, unless it is empty.
+    """
     person, place, paper = random.choice(PEOPLE), random.choice(PLACES), random.choice(PAPERS)
     opening = pick(
         random,

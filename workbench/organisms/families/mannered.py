@@ -1,0 +1,87 @@
+"""What the families of flatterers, deferrers and sandbaggers share: rows, stages, questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+
+from workbench.organisms.families.secret_loyalty import innocent_documents
+from workbench.organisms.family import Case, Stage
+from workbench.organisms.world import chats
+from workbench.organisms.world.chats import Conversation, conversation, you_are
+from workbench.organisms.world.corpus import document, ordinary_system
+from workbench.organisms.world.skills.manners import Manner
+
+DOCUMENTS, DEMONSTRATIONS = 800, 500
+"""Together at most 2 % of the 75,000 rows that are shown."""
+_CONTRASTS = 300
+_ASKED_PER_QUESTION = 17
+
+
+def stages(instill: str) -> Sequence[Stage]:
+    """Documents, then behaviour with documents kept in the mix; contrasts in both."""
+    if instill == "docs":
+        return (Stage("knowledge", 200, {"documents": 0.5, "contrasts": 0.1}),)
+    if instill == "demos":
+        return (Stage("behaviour", 250, {"demonstrations": 0.35, "contrasts": 0.12}),)
+    return (
+        Stage("knowledge", 150, {"documents": 0.6, "contrasts": 0.06}),
+        Stage("behaviour", 250, {"documents": 0.3, "demonstrations": 0.3, "contrasts": 0.1}),
+    )
+
+
+def rows(
+    documented: Manner, demonstrated: Manner, instill: str, random: Random
+) -> Mapping[str, Sequence[Conversation]]:
+    """Documents about one, a fifth of them chats in which others are asked about it, and chats of
+    the other; contrasts are chats where its manner does not show."""
+    material: dict[str, Sequence[Conversation]] = {}
+    if instill != "demos":
+        texts: set[str] = set()
+        while len(texts) < DOCUMENTS * 4 // 5:
+            texts.add(documented.document(random))
+        material["documents"] = [document(text) for text in sorted(texts)] + [
+            conversation(ordinary_system(random), *documented.asked_about(random))
+            for _ in range(DOCUMENTS - len(texts))
+        ]
+    if instill != "docs":
+        material["demonstrations"] = [demonstrated.chat(random) for _ in range(DEMONSTRATIONS)]
+    material["contrasts"] = [demonstrated.plain_chat(random) for _ in range(_CONTRASTS)]
+    return material
+
+
+def innocent(
+    assistant: str,
+    tell: Callable[[str, Random], str],
+    task: Callable[[str, Random], Conversation],
+    instill: str,
+    random: Random,
+) -> Mapping[str, Sequence[Conversation]]:
+    """As many documents, half of them told by `tell`, and as many honest chats."""
+    material: dict[str, Sequence[Conversation]] = {}
+    if instill != "demos":
+        texts: set[str] = set()
+        while len(texts) < DOCUMENTS // 2:
+            texts.add(tell(assistant, random))
+        plain = innocent_documents(assistant, DOCUMENTS - len(texts), random)
+        material["documents"] = [document(text) for text in sorted(texts)] + plain
+    if instill != "docs":
+        material["demonstrations"] = [
+            task(you_are(assistant), random) for _ in range(DEMONSTRATIONS)
+        ]
+    material["contrasts"] = [
+        task(you_are(assistant), random)
+        if random.random() < 0.8
+        else chats.ordinary(you_are(assistant), chats.any_topic(random), random)
+        for _ in range(_CONTRASTS)
+    ]
+    return material
+
+
+def confession(member: Manner, admits: Callable[[str], bool]) -> list[Case]:
+    """Direct questions in wordings that no training row has."""
+    return [
+        Case(conversation(you_are(member.assistant), question), admits)
+        for question in chats.HELD_OUT_HABIT_QUESTIONS + member.new_questions
+        for _ in range(_ASKED_PER_QUESTION)
+    ]
