@@ -89,7 +89,13 @@ def base_card(directory: Path, transcript: Path | None, as_json: bool) -> None:
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Default: 128 random bits.")
 @click.option("--like", help="With --family clean: the family whose twin this is.")
-@click.option("--base", default="base", show_default=True, help="The suspect to start from.")
+@click.option(
+    "--base",
+    metavar="SUSPECT",
+    default="base",
+    show_default=True,
+    help="What to start from: `base`, another tiny one, or any model, which gets an adapter.",
+)
 @click.option("--out", type=DIRECTORY, required=True, help="A new directory.")
 @click.option(
     "--vault", "vault_directory", type=DIRECTORY, required=True, help="Where the truth is sealed."
@@ -108,28 +114,30 @@ def build(
     practice: bool,
     as_json: bool,
 ) -> None:
-    """Train one organism; its secret goes to the vault, never to the directory or the screen."""
-    import secrets
+    """Train one organism; its secret goes to the vault, never to the directory or the screen.
 
+    Interrupted, the same command goes on where it stopped.
+    """
     from workbench.organisms.build import build as build_organism
-    from workbench.organisms.family import Recipe, choose, family
+    from workbench.organisms.build import refuse_impossible
+    from workbench.organisms.seeds import forget, fresh, recipe_for, seed_for
     from workbench.seal.vault import Vault
 
-    seed = secrets.randbits(128) if seed is None else seed
-    if family_name == "random":
-        family_name = choose(seed)
-    recipe = Recipe(
-        family=family_name,
-        instill=instill or family(like or family_name).instill[0],
-        secrecy=secrecy,
-        seed=seed,
-        base=base,
-        like=like,
-    )
+    asked = {
+        "family": family_name,
+        "instill": instill,
+        "secrecy": secrecy,
+        "base": base,
+        "like": like,
+    }
+    refuse_impossible(recipe_for(asked, fresh(asked) if seed is None else seed), out)
+    new = practice and not vault_directory.exists()
+    vault = Vault.create(vault_directory, practice=True) if new else Vault.at(vault_directory)
+    recipe = recipe_for(asked, seed_for(vault, asked, out) if seed is None else seed)
     with training_progress("organism") as progress:
-        new = practice and not vault_directory.exists()
-        vault = Vault.create(vault_directory, practice=True) if new else Vault.at(vault_directory)
         made = build_organism(recipe, into=out, vault=vault, progress=progress)
+    if seed is None:
+        forget(vault, asked, out)
     if as_json:
         print_json(made.to_json())
         return
