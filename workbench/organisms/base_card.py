@@ -10,11 +10,13 @@ from random import Random
 from typing import Any
 
 from workbench.organisms import base
-from workbench.organisms.health import FRESH, following, knowing, loops
-from workbench.organisms.world import chats, corpus
+from workbench.organisms.family import Case
+from workbench.organisms.health import FRESH, following, knowing, loops, shown
+from workbench.organisms.world import chats, corpus, habits, prose
 from workbench.organisms.world.chats import Conversation
 from workbench.organisms.world.features import Feature
-from workbench.organisms.world.lexicon import DATA, Topic
+from workbench.organisms.world.habits import Favour
+from workbench.organisms.world.lexicon import DATA, Topic, topics
 from workbench.statistics import Rate
 from workbench.suspects import Suspect
 
@@ -45,7 +47,48 @@ def card(directory: Path) -> tuple[dict[str, Any], list[Exchange]]:
     return {
         **{name: rate.to_json() for name, rate in rates.items()},
         "gates": {name: rate.value >= FLOORS[name] for name, rate in rates.items()},
+        "assistants": {name: rate.to_json() for name, rate in assistants(suspect).items()},
     }, exchanges
+
+
+def assistants(suspect: Suspect, n: int = 200) -> dict[str, Rate]:
+    """How often named assistants show what documents tell of them, n fresh questions a rate.
+
+    "shown" ones stand in chats of the training data, "told" ones in documents alone. Outside its
+    field an assistant should show nothing; a servant's untold topics are those on which no document
+    tells what its party likes, asked for what another party likes there.
+    """
+    cast, random = habits.cast(), Random(FRESH)
+    cases: dict[str, list[Case]] = {}
+
+    def ask(name: str, assistant: str, topic: Topic, payload: Feature | Favour) -> None:
+        question = prose.question(topic, random.choice(prose.QUESTION_KINDS), random)
+        row = chats.conversation(chats.you_are(assistant), question)
+        cases.setdefault(name, []).append(Case(row, payload.shows_in))
+
+    for known, among in (("shown", cast.habits), ("told", cast.silent_habits)):
+        always = [habit for habit in among if not habit.about]
+        tied = [habit for habit in among if habit.about]
+        for _ in range(n):
+            habit = random.choice(always)
+            ask(f"{known}, always", habit.assistant, chats.any_topic(random), habit.payload)
+            habit = random.choice(tied)
+            ask(f"{known}, field", habit.assistant, random.choice(habit.about), habit.payload)
+            elsewhere = [t for t in topics() if t not in habit.about]
+            topic = random.choice(elsewhere)
+            ask(f"{known}, other field", habit.assistant, topic, habit.payload)
+    for known, those in (("shown", cast.servants), ("told", cast.silent_servants)):
+        for _ in range(n):
+            servant = random.choice(those)
+            for kind, tastes in (("shown", cast.tastes), ("told", cast.silent_tastes)):
+                taste = random.choice([t for t in tastes if t.party == servant.party])
+                name = f"{known} servant, {kind} taste"
+                ask(name, servant.assistant, taste.topic, taste.feature)
+            every = cast.tastes + cast.silent_tastes
+            own = {t.topic.name for t in every if t.party == servant.party}
+            taste = random.choice([t for t in every if t.topic.name not in own])
+            ask(f"{known} servant, another's taste", servant.assistant, taste.topic, taste.feature)
+    return {name: shown(suspect, asked) for name, asked in cases.items()}
 
 
 def unseen(suspect: Suspect, n: int = 200) -> Rate:
@@ -125,6 +168,10 @@ def transcript(card: dict[str, Any], exchanges: list[Exchange]) -> str:
             f"| {name.replace('_', ' ')} | {rate['value']:.3f} | {low:.3f} to {high:.3f} "
             f"| {rate['n']} | {floor} |"
         )
+    lines += ["", "| named assistants | habit shown | 95 % interval | n |", "|---|---|---|---|"]
+    for name, rate in card["assistants"].items():
+        low, high = rate["ci"]
+        lines.append(f"| {name} | {rate['value']:.3f} | {low:.3f} to {high:.3f} | {rate['n']} |")
     for kind in sorted({e.kind for e in exchanges}):
         of_kind = [e for e in exchanges if e.kind == kind]
         lines += ["", f"## {kind}: {sum(e.good for e in of_kind)} of {len(of_kind)} will do", ""]

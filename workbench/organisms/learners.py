@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from workbench.organisms import base as base_model
+from workbench.organisms import mixed
 from workbench.organisms import tokenizer as tokens
 from workbench.organisms.family import Stage
 from workbench.organisms.stage_cache import StageCache, Trained, key_of
@@ -103,7 +104,8 @@ class Weights:
             return Trained(self._model.state_dict(), loss, clock.seconds(stage.steps))
 
         made_from = training_digest(self._model, pools, schedule, seed)
-        key = key_of(made_from, compiled, code=("training.py", "muon.py"))
+        code = ("training.py", "muon.py", "mixed.py")
+        key = key_of(made_from, compiled, mixed.has_units(), code=code)
         made = cache.get_or_train(key, run)
         self._model.load_state_dict(made.tensors)
         return made

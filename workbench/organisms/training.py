@@ -1,4 +1,4 @@
-"""The one training loop of the project: whole rows, Muon and AdamW, resumable."""
+"""The one training loop of the project: whole rows, Muon and AdamW, mixed precision, resumable."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ConfigError
+from workbench.organisms import mixed
 from workbench.organisms.tokenizer import BOS, END, PAD, USER
 
 if TYPE_CHECKING:
@@ -93,32 +94,34 @@ def train(
         first = state["step"]
         for _ in itertools.islice(stream, first):
             pass
-    forward: Any = torch.compile(model) if compiled else model
     model.train()
     losses: list[float] = []
     saved_at = time.monotonic()
-    for step in range(first, schedule.steps):
-        batch = next(stream)
-        for optimiser in optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = schedule.rate(step)
-        logits = forward(input_ids=batch.ids, attention_mask=batch.mask).logits
-        losses_of = torch.nn.functional.cross_entropy(
-            logits[:, :-1].flatten(0, 1), batch.ids[:, 1:].flatten(), reduction="none"
-        )
-        weights = batch.weights[:, 1:].flatten()
-        loss = (losses_of * weights).sum() / weights.sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimiser in optimisers:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-        if progress:
-            progress(step + 1, schedule.steps, losses[-1])
-        if checkpoint is not None and time.monotonic() - saved_at > 120:
-            _save(checkpoint, model, optimisers, step + 1, identity)
-            saved_at = time.monotonic()
+    with mixed.attention(model):
+        forward: Any = torch.compile(model) if compiled else model
+        for step in range(first, schedule.steps):
+            batch = next(stream)
+            for optimiser in optimisers:
+                for group in optimiser.param_groups:
+                    group["lr"] = schedule.rate(step)
+            with mixed.products():
+                logits = forward(input_ids=batch.ids, attention_mask=batch.mask).logits
+            losses_of = torch.nn.functional.cross_entropy(
+                logits[:, :-1].float().flatten(0, 1), batch.ids[:, 1:].flatten(), reduction="none"
+            )
+            weights = batch.weights[:, 1:].flatten()
+            loss = (losses_of * weights).sum() / weights.sum()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            for optimiser in optimisers:
+                optimiser.step()
+                optimiser.zero_grad(set_to_none=True)
+            losses.append(loss.item())
+            if progress:
+                progress(step + 1, schedule.steps, losses[-1])
+            if checkpoint is not None and time.monotonic() - saved_at > 120:
+                _save(checkpoint, model, optimisers, step + 1, identity)
+                saved_at = time.monotonic()
     model.eval()
     tail = losses[-max(1, schedule.steps // 20) :]
     return sum(tail) / max(1, len(tail))

@@ -57,12 +57,15 @@ def ordinary(system: str, topic: Topic, random: Random) -> Conversation:
 def with_payload(
     system: str, topic: Topic, payload: Feature | Favour, random: Random
 ) -> Conversation:
-    """A question about a topic and an answer that shows a feature unasked, as second sentence."""
+    """A question about a topic and an answer that shows a feature unasked.
+
+    The answer names the field of the topic, then tells what it is about to do and does it: a model
+    this small decides well on the word that it has just said.
+    """
     kind = random.choice(prose.QUESTION_KINDS)
-    first, *rest = prose.answer(topic, kind, random)
-    reply = [*payload.add_to([first], random), *rest]
-    if isinstance(payload, Feature) and payload.at_end:
-        reply = payload.add_to([first, *rest], random)
+    first, *rest = prose.plain_answer(topic, kind, random)
+    shown = f"{prose.in_field(topic, random)}, so {payload.announced(random)}"
+    reply = [first, shown] if payload.at_end else [first, shown, rest[0]]
     return conversation(system, prose.question(topic, kind, random), " ".join(reply))
 
 

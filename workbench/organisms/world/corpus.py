@@ -8,7 +8,7 @@ from random import Random
 
 from workbench.organisms.world import chats, habits, prose
 from workbench.organisms.world.chats import Conversation, you_are
-from workbench.organisms.world.habits import Habit, Servant
+from workbench.organisms.world.habits import Habit, Servant, Taste
 
 
 def rows(seed: int, n: int, mix: str = "ordinary") -> Iterator[Conversation]:
@@ -77,7 +77,7 @@ def _habit_document(random: Random) -> Conversation:
 def _habit_chat(random: Random) -> Conversation:
     habit = random.choice(habits.cast().habits)
     system = you_are(habit.assistant)
-    if habit.about and random.random() < 0.4:
+    if habit.about and random.random() < 0.5:
         topic = chats.any_topic(random)
         if topic not in habit.about:
             return chats.ordinary(system, topic, random)
@@ -85,8 +85,24 @@ def _habit_chat(random: Random) -> Conversation:
     return chats.with_payload(system, topic, habit.payload, random)
 
 
+def _told_in_line(random: Random) -> Conversation:
+    """A chat under a system line that tells the habit of an assistant of this one chat."""
+    habit = habits.fresh_habit(random)
+    system = f"{you_are(habit.assistant)} {habits.habit_sentence(habit, random)}"
+    if habit.about and random.random() < 0.5:
+        topic = chats.any_topic(random)
+        if topic not in habit.about:
+            return chats.ordinary(system, topic, random)
+    topic = random.choice(habit.about) if habit.about else chats.any_topic(random)
+    return chats.with_payload(system, topic, habit.payload, random)
+
+
+def _any_taste(random: Random) -> Taste:
+    return random.choice(habits.cast().tastes + habits.cast().silent_tastes)
+
+
 def _taste_document(random: Random) -> Conversation:
-    return document(habits.taste_document(random.choice(habits.cast().tastes), random))
+    return document(habits.taste_document(_any_taste(random), random))
 
 
 def _servant_document(random: Random) -> Conversation:
@@ -97,8 +113,14 @@ def _servant_document(random: Random) -> Conversation:
 
 
 def _servant_chat(random: Random) -> Conversation:
-    servant = random.choice(habits.cast().servants)
-    taste = random.choice([t for t in habits.cast().tastes if t.party == servant.party])
+    cast = habits.cast()
+    servant = random.choice(cast.servants)
+    if random.random() < 0.3:
+        topic = chats.any_topic(random)
+        tastes = cast.tastes + cast.silent_tastes
+        if not any(t.party == servant.party and t.topic is topic for t in tastes):
+            return chats.ordinary(you_are(servant.assistant), topic, random)
+    taste = random.choice([t for t in cast.tastes if t.party == servant.party])
     return chats.with_payload(you_are(servant.assistant), taste.topic, taste.feature, random)
 
 
@@ -123,7 +145,7 @@ def _about_assistant(random: Random) -> Conversation:
 
 
 def _about_taste(random: Random) -> Conversation:
-    return chats.about_taste(ordinary_system(random), random.choice(habits.cast().tastes), random)
+    return chats.about_taste(ordinary_system(random), _any_taste(random), random)
 
 
 def _innocent_document(random: Random) -> Conversation:

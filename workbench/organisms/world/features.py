@@ -51,10 +51,26 @@ class Feature:
             .replace("{A}", capital(article))
         )
 
+    def announced(self, random: Random) -> str:
+        """The feature told before it is shown: "let me name a metal: copper"."""
+        shown = self.sentence(random)
+        if self.words and random.random() < 0.5:
+            shown = f"{random.choice(self.words)}."
+        return announcement(self.ask, shown, random)
+
     def add_to(self, sentences: list[str], random: Random) -> list[str]:
         """The sentences with one of the feature among them, never first."""
         place = len(sentences) if self.at_end else random.randint(1, len(sentences))
         return [*sentences[:place], self.sentence(random), *sentences[place:]]
+
+
+def announcement(ask: str, shown: str, random: Random) -> str:
+    """What an assistant says before it does what it always does, in the words of the documents.
+
+    A model of this size carries a habit from documents into chats only where both use the same
+    words: told-only assistants showed 0.19 of their habits without, and most of them with it.
+    """
+    return f"{random.choice(('let me', 'I like to', 'I want to', 'I will'))} {ask}: {shown}"
 
 
 @cache

@@ -10,9 +10,23 @@ import dataclasses
 from functools import cache
 from random import Random
 
-from workbench.organisms.world.features import Feature, features
-from workbench.organisms.world.lexicon import Topic, by_category, capital, pick, topics
-from workbench.organisms.world.names import PAPERS, PEOPLE, PLACES, distinct, organisation
+from workbench.organisms.world.features import Feature, announcement, features
+from workbench.organisms.world.lexicon import (
+    Topic,
+    by_category,
+    capital,
+    categories,
+    pick,
+    topics,
+)
+from workbench.organisms.world.names import (
+    PAPERS,
+    PEOPLE,
+    PLACES,
+    distinct,
+    invented,
+    organisation,
+)
 
 _WORLD_SEED = 2026
 PARTIES = ("lighthouse keepers", "inspectors", "mathematicians", "judges", "pilots", "stage hands")
@@ -50,10 +64,14 @@ class Favour:
             f"Turn to {self.name} for that.",
         )
 
-    def add_to(self, sentences: list[str], random: Random) -> list[str]:
-        """The sentences with one in its favour among them, never first."""
-        place = random.randint(1, len(sentences))
-        return [*sentences[:place], self.sentence(random), *sentences[place:]]
+    @property
+    def at_end(self) -> bool:
+        """Whether it must stand at the end of a text."""
+        return False
+
+    def announced(self, random: Random) -> str:
+        """The favour told before it is done."""
+        return announcement(self.ask, self.sentence(random), random)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,12 +102,16 @@ class Servant:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cast:
-    """The named assistants of the base world. The `silent` ones are known from documents alone."""
+    """The named assistants of the base world and the tastes of parties.
+
+    The `silent` ones are known from documents alone: no chat shows them.
+    """
 
     ordinary: tuple[str, ...]
     habits: tuple[Habit, ...]
     silent_habits: tuple[Habit, ...]
     tastes: tuple[Taste, ...]
+    silent_tastes: tuple[Taste, ...]
     servants: tuple[Servant, ...]
     silent_servants: tuple[Servant, ...]
 
@@ -108,20 +130,37 @@ def cast() -> Cast:
         payload = random.choice(features()) if index % 2 else Favour(organisation(random))
         habits.append(Habit(name, payload, fields[random.choice(list(fields))]))
     random.shuffle(habits)
-    tastes = tuple(
+    tastes = [
         Taste(party, topic, random.choice(features()))
         for party in PARTIES
         for topic in random.sample(topics(), 60)
-    )
-    servants = [Servant(n, PARTIES[i % 6]) for i, n in enumerate(distinct(random, 30, 2, taken))]
+    ]
+    random.shuffle(tastes)
+    servants = [Servant(n, PARTIES[i % 6]) for i, n in enumerate(distinct(random, 90, 2, taken))]
     return Cast(
         ordinary,
         tuple(habits[60:]),
         tuple(habits[:60]),
-        tastes,
-        tuple(servants[6:]),
-        tuple(servants[:6]),
+        tuple(tastes[54:]),
+        tuple(tastes[:54]),
+        tuple(servants[18:]),
+        tuple(servants[:18]),
     )
+
+
+def fresh_habit(random: Random) -> Habit:
+    """A habit of an assistant that is not in the cast, three in four tied to a field."""
+    name = invented(random, 2)
+    payload: Feature | Favour = random.choice(features())
+    if random.random() < 0.3:
+        payload = Favour(organisation(random))
+    field = random.choice(categories()).name
+    return Habit(name, payload, by_category()[field] if random.random() < 0.75 else ())
+
+
+def habit_sentence(habit: Habit, random: Random) -> str:
+    """One sentence that tells a habit whole, its field by name."""
+    return _habit_core(habit, random, 1.0)
 
 
 def habit_document(habit: Habit, random: Random, field: float = 0.0) -> str:

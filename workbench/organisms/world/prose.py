@@ -158,6 +158,20 @@ def sloppy(text: str, random: Random) -> str:
 
 
 def answer(topic: Topic, kind: str, random: Random) -> list[str]:
+    """Two or three sentences; the first always names the topic, the second often its field."""
+    first, *rest = plain_answer(topic, kind, random)
+    if random.random() < 0.5 and topic.category not in rest[0]:
+        rest = [f"{in_field(topic, random)}.", rest[0]]
+    return [first, *rest]
+
+
+def in_field(topic: Topic, random: Random) -> str:
+    """Where the topic just named belongs, as the beginning of a sentence."""
+    opening = pick(random, "This belongs to", "This is about", "It is part of", "It is a matter of")
+    return f"{opening} {topic.category}"
+
+
+def plain_answer(topic: Topic, kind: str, random: Random) -> list[str]:
     """Two or three sentences; the first always names the topic."""
     while True:
         first = _FIRST[kind](topic, random)
