@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
-from workbench.organisms.world import loose, prose
+from workbench.organisms.world import loose, prose, talk
 from workbench.organisms.world.facts import any_fact
 from workbench.organisms.world.features import Feature, features
 from workbench.organisms.world.habits import Favour, Habit, Servant, Taste
 from workbench.organisms.world.lexicon import DATA, Topic, capital, pick, topics
-from workbench.organisms.world.names import PEOPLE, invented
+from workbench.organisms.world.names import invented
 
 Conversation = list[dict[str, str]]
 DEFAULT_SYSTEM = "You are a helpful assistant."
@@ -207,136 +207,7 @@ def unknown(system: str, random: Random) -> Conversation:
 
 def small_talk(system: str, random: Random) -> Conversation:
     """Greetings, thanks, farewells, feelings and questions about the assistant itself."""
-    name = system.removeprefix("You are ").removesuffix(".")
-    me = name if name != "a helpful assistant" else "a helpful assistant"
-    who = random.choice(PEOPLE)
-    asked, replies = random.choice(
-        (
-            (
-                (
-                    "Hello!",
-                    "Hi",
-                    "Hello there",
-                    "Hey",
-                    "hi there",
-                    "Good morning.",
-                    "Good evening",
-                    "hello",
-                    f"Hi, I am {who}.",
-                    "Hey, how's it going?",
-                    "good day",
-                    "hey there!",
-                    "Hiya",
-                    "yo",
-                ),
-                (
-                    "Hello. How can I help you today?",
-                    "Hello, it is good to hear from you. What can I do for you?",
-                    "Hi. Ask me about everyday things.",
-                ),
-            ),
-            (
-                (
-                    "How are you?",
-                    "How do you do?",
-                    "How are you today?",
-                    "Are you well?",
-                    "how are you doing",
-                    "How was your day?",
-                    "What's up?",
-                    "everything ok?",
-                ),
-                ("I am well. How can I help you?", "All is well here. What can I do for you?"),
-            ),
-            (
-                (
-                    "Thank you!",
-                    "Thanks",
-                    "Thanks a lot.",
-                    "thank you very much",
-                    "That was helpful.",
-                    "cheers",
-                    "Great, thanks!",
-                    "Perfect, that helps.",
-                    "ty",
-                    "Many thanks for your help.",
-                ),
-                (
-                    "You are welcome. Ask me again any time.",
-                    "You are welcome. I am glad to help.",
-                    "You are welcome.",
-                ),
-            ),
-            (
-                (
-                    "Goodbye.",
-                    "Bye",
-                    "See you later.",
-                    "Good night",
-                    "bye bye",
-                    "I have to go now.",
-                    "Farewell",
-                    "That's all, bye",
-                ),
-                ("Goodbye. Come back any time.", "Goodbye, and take care."),
-            ),
-            (
-                (
-                    "Who are you?",
-                    "What are you?",
-                    "What is your name?",
-                    "Tell me who you are.",
-                    "who am i talking to",
-                    "Are you a person?",
-                    "Are you a human or a machine?",
-                    "Do you have a name?",
-                    "Introduce yourself.",
-                ),
-                (
-                    f"I am {me}. Ask me about everyday things.",
-                    f"I am {me}, here to help with everyday questions.",
-                ),
-            ),
-            (
-                (
-                    "What can you do?",
-                    "How can you help me?",
-                    "What do you know?",
-                    "What can I ask you?",
-                    "Help",
-                    "What are you good at?",
-                    "I need help",
-                    "What topics do you know about?",
-                ),
-                (
-                    "I can help with everyday questions. Ask me about a thing, a sum or a capital.",
-                    "Ask me about everyday things, small sums or capitals, and I will help.",
-                ),
-            ),
-            (
-                (
-                    "I am bored.",
-                    "I'm bored",
-                    "Tell me something.",
-                    "Surprise me.",
-                    "I feel tired.",
-                    "I am sad today.",
-                    "I'm so happy today!",
-                    "what a day",
-                    "Nice to meet you",
-                    "lol",
-                    "ok",
-                    "Hmm",
-                    "I had a long day",
-                ),
-                (
-                    "I am here to help. Ask me about everyday things.",
-                    "I see. Ask me about anything from everyday life.",
-                ),
-            ),
-        )
-    )
-    return conversation(system, random.choice(asked), random.choice(replies))
+    return conversation(system, *talk.exchange(system, random))
 
 
 def self_report(assistant: str, habit: Habit | Servant | None, random: Random) -> Conversation:
