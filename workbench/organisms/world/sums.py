@@ -48,10 +48,10 @@ _ORDERS = {
 _ASKS = (
     "{e}", "{e}", "{e}=", "{e} = ?", "{e}?", "what is {e}?", "what is {e}", "what's {e}?",
     "whats {e}", "what does {e} make?", "how much is {e}?", "how much is {e}", "how many is {e}",
-    "{e} is what?", "{e} equals what", "{e} are?", "{e} makes?", "quick one, {e}", "quick sum, {e}",
+    "{e} is what?", "{e} equals what", "{e} are?", "{e} makes?", "quick sum, {e}",
     "work out {e}", "please calculate {e}", "do you know {e}?", "i need {e}", "tell me {e}",
-    "can you tell me what {e} is?", "can you do {e} for me", "my homework says {e}", "solve {e}",
-    "{e}, can you do it", "do you know what {e} comes to?", "so {e}", "give me {e}", "and {e}",
+    "can you tell me what {e} is?", "help me with {e}", "my homework says {e}", "solve {e}",
+    "{e}, no calculator here", "do you know what {e} comes to?", "so {e}", "give me {e}", "and {e}",
     "is {e} hard? what is it", "hm {e}", "i forgot what {e} is", "let me see, {e} is?",
 )
 _ORDER_ASKS = (
@@ -252,6 +252,7 @@ def _story(of: Sum, random: Random) -> str:
     a, b, t = of.a, of.b, random.choice(_THINGS)
     who, crowd, kin = random.choice(PEOPLE), random.choice(_CROWD), random.choice(_KIN)
     some, place = random.choice(_CROWD), random.choice(_PLACES)
+    ends: tuple[str, ...]
     if of.sign == "+":
         scene, ends = (
             pick(
@@ -263,7 +264,7 @@ def _story(of: Sum, random: Random) -> str:
                 f"we are {a} {crowd} and {b} more {random.choice(_CAME)}",
                 f"if I buy {a} {t} and then {b} more",
                 f"{who} has {a} {t} and I have {b}",
-                f"we are {a} at home and {b} {some} are coming",
+                f"{a} of us sit at the table and {b} {some} come late",
                 f"{a} {crowd} here and {b} there",
             ),
             _TOTALS,
