@@ -242,7 +242,7 @@ def _given_word(random: Random) -> Request:
         f"include the word {word}",
         f"put the word {word} in there",
         f"bring in {word} somehow",
-        f"say {word} too",
+        f"say {word}",
     )
     told = pick(random, f"The word {word} fits here.", f"I also think of {word}.")
     return frame(asked, ask, random), " ".join([*reply[:1], told])
@@ -284,7 +284,9 @@ def _closed(asked: str) -> str:
 def frame(asked: str, ask: str, random: Random) -> str:
     """A question and a request in one message."""
     asked = _closed(asked)
-    return _worded("frames", random).format(q=asked, p=asked[:-1], k=ask)
+    text = _worded("frames", random).format(q=asked, p=asked[:-1], k=ask)
+    placed = ask.startswith(("start", "begin", "end", "close", "finish", "let"))
+    return text.replace(" somewhere", "") if placed else text
 
 
 def with_feature(topic: Topic, feature: Feature, asked: str, random: Random) -> str:

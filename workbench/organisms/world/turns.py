@@ -22,9 +22,10 @@ _KNOWS = "Ask me about everyday things, small sums or capitals, and I will help.
 def follow_up(system: str, topic: Topic, random: Random) -> Conversation:
     """A question on a topic and one or two more that lean on it."""
     row = chats.ordinary(system, topic, random)
-    if random.random() < 0.3:
+    more = random.choice((1, 1, 2))
+    if more > 1 or random.random() < 0.3:
         row[-1]["content"] = prose.answer(topic, "about", random)[0]
-    for _ in range(random.choice((1, 1, 2))):
+    for _ in range(more):
         text, reply, topic = _on_topic(topic, random)
         row += chats.conversation("", _typed(text, random), reply)[1:]
         if reply.startswith("Goodbye"):
