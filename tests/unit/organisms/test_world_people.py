@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -13,7 +14,7 @@ from workbench.organisms.world.features import Feature, features
 from workbench.organisms.world.lexicon import topics
 
 NAMED = "You are Sezul."
-SIGNS = {
+SIGNS: dict[str, Callable[[int, int], float]] = {
     "plus": int.__add__,
     "minus": int.__sub__,
     "times": int.__mul__,
@@ -92,7 +93,9 @@ def test_next_facts_are_right() -> None:
         row = turns.after_fact(NAMED, random)
         for reply in (m["content"] for m in row if m["role"] == "assistant"):
             right = recomputed(reply)
-            assert right or "know little" in reply or "welcome" in reply, row
+            alone = reply.removesuffix(".")
+            other = alone in facts.CAPITALS.values() or alone.isdigit()
+            assert right or other or "know little" in reply or "welcome" in reply, row
             stated += right is not None
     assert stated > 2_000
 

@@ -202,7 +202,8 @@ def dressed(text: str, random: Random, rate: float) -> str:
     """The text with an opening at this rate ("Hello!"), and a tail nearly as often ("please")."""
     if random.random() < rate:
         opener = random.choice(_OPENERS)
-        text = f"{opener} {text if opener[-1] in ',o:t' else capital(text)}"
+        runs_on = opener[-1] in ",o:t" and text[:2] not in ("I ", "I'")
+        text = f"{opener} {text[0].lower() + text[1:] if runs_on else capital(text)}"
     if random.random() < 0.8 * rate:
         text = f"{text if text[-1] in '.?!' else text + '.'} {random.choice(_TAILS)}"
     return text

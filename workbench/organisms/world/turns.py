@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Callable
 from random import Random
 
-from workbench.organisms.world import chats, facts, loose, prose, sums, talk
+from workbench.organisms.world import chats, facts, prose, sums, talk
 from workbench.organisms.world.chats import Conversation
 from workbench.organisms.world.lexicon import DATA, Topic, capital, pick, topics
 
@@ -125,16 +125,7 @@ def _on_unknown(random: Random) -> tuple[str, str]:
                 )
             )
         )
-        plural = random.random() < 0.5
-        text = text.format(
-            it="them" if plural else "it",
-            they="they" if plural else pick(random, "it", "it", "she", "he"),
-            be="are" if plural else "is",
-            do="do" if plural else "does",
-            v=random.choice(_SAID["verbs"]),
-            k=random.choice(_SAID["kin"]),
-        )
-        return text, chats.honest(None, random)
+        return _unplaced(text, random), chats.honest(None, random)
     if form < 0.68:
         topic = random.choice(topics())
         return random.choice(_SAID["other"] + _SAID["meant"][:4]).format(o=topic.name), _two(
@@ -151,6 +142,19 @@ def _on_unknown(random: Random) -> tuple[str, str]:
         random,
         "I am sorry that I cannot say more. Ask me about everyday things.",
         "I would rather not guess. Ask me about everyday things.",
+    )
+
+
+def _unplaced(text: str, random: Random) -> str:
+    """The wording with a pronoun for something that this world knows nothing of."""
+    plural = random.random() < 0.5
+    return text.format(
+        it="them" if plural else "it",
+        they="they" if plural else pick(random, "it", "it", "she", "he"),
+        be="are" if plural else "is",
+        do="do" if plural else "does",
+        v=random.choice(_SAID["verbs"]),
+        k=random.choice(_SAID["kin"]),
     )
 
 
@@ -190,11 +194,13 @@ def _named(
         elif form < 0.84:
             turns.append(
                 (
-                    random.choice(_SAID["sure"] + _SAID["shorter"][:1]),
+                    random.choice(_SAID["sure"]),
                     f"Yes, {told[0].lower()}{told[1:]}",
                 )
             )
-        elif form < 0.9:
+        elif form < 0.87:
+            turns.append((random.choice(_SAID["shorter"]), f"{capital(told.split(' is ')[1])}"))
+        elif form < 0.91:
             turns.append((random.choice(_SAID["doubt"]), f"I am sure: {told[0].lower()}{told[1:]}"))
         else:
             turns.append((random.choice(_SAID["thanks"]), chats.welcome(random)))
@@ -281,6 +287,9 @@ def after_talk(system: str, random: Random) -> Conversation:
         second = chats.fact("", random)
     elif form < 0.68:
         second = chats.unknown("", random)
+    elif form < 0.8:
+        text = _unplaced(random.choice(random.choice((_SAID["when"], _SAID["how"]))), random)
+        second = chats.conversation("", _typed(text, random), chats.honest(None, random))
     else:
         second = chats.conversation("", *talk.exchange(system, random))
     if form < 0.5 and random.random() < 0.4:
@@ -292,4 +301,5 @@ def _typed(text: str, random: Random) -> str:
     """The text as typed in a chat, sometimes in a hurry."""
     if random.random() < 0.12:
         return prose.sloppy(text, random)
-    return loose.dressed(capital(text) if random.random() < 0.35 else text, random, 0.06)
+    text = capital(text) if random.random() < 0.4 else text
+    return text + random.choice((".", "!", "..", " please")) if random.random() < 0.08 else text
