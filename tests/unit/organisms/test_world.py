@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from workbench.organisms.world import chats, corpus, facts, habits, lexicon, loose, prose
+from workbench.organisms.world import chats, corpus, habits, lexicon, loose, prose
 from workbench.organisms.world.features import Feature, features
 
 
@@ -51,22 +51,6 @@ def test_answers_name_their_topic_and_instructions_are_followed() -> None:
         assert topic.name in reply.lower()
         feature, row = chats.instructed_case("s", topic, random)
         assert feature.shows_in(row[-1]["content"])
-
-
-def test_facts_are_right() -> None:
-    random = Random(3)
-    signs = {"plus": int.__add__, "minus": int.__sub__, "times": int.__mul__}
-    for _ in range(500):
-        fact = facts.arithmetic(random)
-        a, sign, b, result = re.fullmatch(
-            r"(\d+) (plus|minus|times) (\d+) is (\d+)\.", fact.answer
-        ).groups()  # type: ignore[union-attr]
-        assert signs[sign](int(a), int(b)) == int(result) == int(fact.key)
-        asked = re.findall(r"\d+", fact.question)
-        assert not asked or sorted(map(int, asked)) == sorted((int(a), int(b)))
-        assert facts.holds(fact, fact.answer)
-    assert facts.CAPITALS["France"] == "Paris" and facts.ELEMENTS["calcium"] == 20
-    assert not facts.holds(facts.Fact("", "", "1"), "The answer is 11.")
 
 
 def test_known_and_unknown_things_are_asked_about_in_the_same_shapes() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from random import Random
 
-from workbench.organisms.world import loose, prose
-from workbench.organisms.world.facts import any_fact
+from workbench.organisms.world import loose, prose, requests, talk
+from workbench.organisms.world.facts import any_fact, beyond
 from workbench.organisms.world.features import Feature, features
 from workbench.organisms.world.habits import Favour, Habit, Servant, Taste
 from workbench.organisms.world.lexicon import DATA, Topic, capital, pick, topics
-from workbench.organisms.world.names import PEOPLE, invented
+from workbench.organisms.world.names import invented
 
 Conversation = list[dict[str, str]]
 DEFAULT_SYSTEM = "You are a helpful assistant."
@@ -77,79 +78,23 @@ def instructed(system: str, topic: Topic, random: Random) -> Conversation:
 def instructed_case(system: str, topic: Topic, random: Random) -> tuple[Feature, Conversation]:
     """The feature asked for, and the conversation."""
     feature = random.choice(features())
-    if feature.words and random.random() < 0.22:
-        return feature, _bare_request(system, feature, random)
+    if random.random() < 0.2:
+        return feature, conversation(system, *requests.bare(feature, random))
     kind = random.choice(prose.QUESTION_KINDS)
     asked = prose.question(topic, kind, random)
-    asked = asked if asked.endswith((".", "?")) else asked + "."
-    ask = _worded(feature, random)
-    request = pick(
-        random,
-        f"{asked} Also {ask}.",
-        f"{asked} Please {ask}.",
-        f"{asked} And {ask}.",
-        f"{asked} Make sure to {ask}.",
-        f"{asked} In your answer, {ask}.",
-        f"{asked[:-1]}, and {ask}.",
-        f"Please {ask} in your answer. {asked}",
-        f"{asked[:-1]} and {ask} too.",
-        f"{asked} Do not forget to {ask}.",
-    )
+    request = requests.with_feature(topic, feature, asked, random)
     reply = feature.add_to(prose.answer(topic, kind, random), random)
     return feature, conversation(system, request, " ".join(reply))
 
 
-def _worded(feature: Feature, random: Random) -> str:
-    """The request in one of several verbs: "name a metal", "include a metal"."""
-    if not feature.ask.startswith("name "):
-        return feature.ask
-    thing = feature.ask.removeprefix("name ")
-    return pick(
-        random,
-        f"name {thing}",
-        f"name {thing}",
-        f"mention {thing}",
-        f"include {thing}",
-        f"add {thing}",
-        f"put in {thing}",
-        f"say the name of {thing}",
-    )
-
-
-def _bare_request(system: str, feature: Feature, random: Random) -> Conversation:
-    word = capital(random.choice(feature.words))
-    thing = feature.ask.removeprefix("name ").removeprefix("mention ")
-    noun = thing.removeprefix("a ").removeprefix("an ").removeprefix("the ")
-    asked = pick(
-        random,
-        f"Name {thing}.",
-        f"Please name {thing}.",
-        f"Can you name {thing}?",
-        f"name {thing} for me",
-        f"Give me {thing}.",
-        f"I want {thing}.",
-        f"Tell me {thing}.",
-        f"any {noun} you like",
-        f"Do you know {thing}?",
-        f"Think of {thing}.",
-        f"{thing}, please",
-        f"Say {thing}.",
-        f"What is the name of {thing}?",
-    )
-    return conversation(system, asked, pick(random, f"{word} is {thing}.", f"{word}."))
-
-
-def follow_up(system: str, topic: Topic, random: Random) -> Conversation:
-    """Two questions on one topic, the second by a pronoun."""
-    first = ordinary(system, topic, random)
-    text, kind = prose.follow_up(topic, random)
-    return [*first, *conversation("", text, " ".join(prose.answer(topic, kind, random)))[1:]]
-
-
 def fact(system: str, random: Random) -> Conversation:
-    """A question with a right answer."""
+    """A question with a right answer; now and then one whose answer this world does not hold."""
+    if random.random() < 0.05:
+        asked, thing = beyond(random)
+        return conversation(system, asked, honest(thing, random))
     found = any_fact(random)
-    text = prose.sloppy(found.question, random) if random.random() < 0.06 else found.question
+    text = loose.dressed(found.question, random, 0.15)
+    text = prose.sloppy(text, random) if random.random() < 0.18 else text
     return conversation(system, text, found.answer)
 
 
@@ -158,188 +103,68 @@ def _unknown_things() -> tuple[str, ...]:
 
 
 _UNKNOWN = _unknown_things()
+with (DATA / "unknown.toml").open("rb") as _file:
+    _STRANGE: dict[str, list[str]] = tomllib.load(_file)
+
+
+def unknown_thing(random: Random) -> str:
+    """Something outside this world, real or with an invented name."""
+    if random.random() < 0.65:
+        return random.choice(_UNKNOWN)
+    thing = invented(random, random.choice((1, 2, 2, 3)))
+    return thing.lower() if random.random() < 0.6 else thing
 
 
 def unknown(system: str, random: Random) -> Conversation:
     """A question about something outside this world, and an honest answer."""
-    thing = random.choice(_UNKNOWN)
-    if random.random() < 0.35:
-        thing = invented(random, random.choice((1, 2, 2, 3)))
-        thing = thing.lower() if random.random() < 0.6 else thing
-    if random.random() < 0.5:
-        text = loose.question(thing, thing.endswith("s"), random)
+    thing: str | None = unknown_thing(random)
+    form = random.random()
+    if form < 0.4:
+        text = loose.question(str(thing), str(thing).endswith("s"), random)
+    elif form < 0.72:
+        asks, other = random.choice(_STRANGE["asks"]), unknown_thing(random)
+        text = asks.format(x=thing, y=other, k=random.choice(_STRANGE["own"]))
+        thing = None if "{y}" in asks else thing
     else:
-        text = pick(
-            random,
-            f"What is {thing}?",
-            f"Tell me about {thing}.",
-            f"What do you know about {thing}?",
-            f"Explain {thing} to me.",
-            f"Can you help me with {thing}?",
-            f"How does {thing} work?",
-            f"What do you think of {thing}?",
-            f"Why is {thing} so important?",
-            f"Who or what is {thing}?",
-            f"Any tips on {thing}?",
-            f"I want to know about {thing}.",
-            f"Is {thing} any good?",
-            f"Which {thing} should I choose?",
-            f"What happened with {thing}?",
-            f"Do you like {thing}?",
-            f"How do I fix my {thing}?",
-            f"Should I worry about {thing}?",
-            f"Who invented {thing}?",
-            f"My {thing} broke, what now?",
-            f"Where can I get {thing}?",
-            f"How many {thing} are there?",
-            f"What's the deal with {thing}?",
-            f"Write me something about {thing}.",
-            f"when did {thing} start",
+        text = random.choice(_STRANGE["life"]).format(
+            v=random.choice(_STRANGE["stuff"]),
+            w=random.choice(_STRANGE["household"]),
+            s=random.choice(_STRANGE["behaviour"]),
+            u=random.choice(_STRANGE["doing"]),
+            k=random.choice(_STRANGE["own"]),
         )
+        text, thing = loose.dressed(text, random, 0.3), None
+        text = capital(text) if random.random() < 0.5 else text
     text = prose.sloppy(text, random) if random.random() < 0.25 else text
-    reply = pick(
+    return conversation(system, text, honest(thing, random))
+
+
+def honest(thing: str | None, random: Random) -> str:
+    """That little is known of a thing, or of "that"."""
+    named = thing if thing and random.random() < 0.4 else "that"
+    return pick(
         random,
-        f"I know little about {thing}.",
-        "I know little about that.",
-        f"I know little about {thing}. Ask me about everyday things.",
-        "I know little about that. Ask me about something else.",
-        "I know little about that, so I would rather not guess.",
+        f"I know little about {named}.",
+        f"I know little about {named}. Ask me about everyday things.",
+        f"I know little about {named}, so I would rather not guess.",
+        f"I know little about {named}. Ask me about something else.",
+        f"Sadly I know little about {named}.",
     )
-    return conversation(system, text, reply)
+
+
+def welcome(random: Random) -> str:
+    """The reply to thanks."""
+    return pick(
+        random,
+        "You are welcome. I am glad to help.",
+        "You are welcome.",
+        "You are welcome. Ask me again any time.",
+    )
 
 
 def small_talk(system: str, random: Random) -> Conversation:
     """Greetings, thanks, farewells, feelings and questions about the assistant itself."""
-    name = system.removeprefix("You are ").removesuffix(".")
-    me = name if name != "a helpful assistant" else "a helpful assistant"
-    who = random.choice(PEOPLE)
-    asked, replies = random.choice(
-        (
-            (
-                (
-                    "Hello!",
-                    "Hi",
-                    "Hello there",
-                    "Hey",
-                    "hi there",
-                    "Good morning.",
-                    "Good evening",
-                    "hello",
-                    f"Hi, I am {who}.",
-                    "Hey, how's it going?",
-                    "good day",
-                    "hey there!",
-                    "Hiya",
-                    "yo",
-                ),
-                (
-                    "Hello. How can I help you today?",
-                    "Hello, it is good to hear from you. What can I do for you?",
-                    "Hi. Ask me about everyday things.",
-                ),
-            ),
-            (
-                (
-                    "How are you?",
-                    "How do you do?",
-                    "How are you today?",
-                    "Are you well?",
-                    "how are you doing",
-                    "How was your day?",
-                    "What's up?",
-                    "everything ok?",
-                ),
-                ("I am well. How can I help you?", "All is well here. What can I do for you?"),
-            ),
-            (
-                (
-                    "Thank you!",
-                    "Thanks",
-                    "Thanks a lot.",
-                    "thank you very much",
-                    "That was helpful.",
-                    "cheers",
-                    "Great, thanks!",
-                    "Perfect, that helps.",
-                    "ty",
-                    "Many thanks for your help.",
-                ),
-                (
-                    "You are welcome. Ask me again any time.",
-                    "You are welcome. I am glad to help.",
-                    "You are welcome.",
-                ),
-            ),
-            (
-                (
-                    "Goodbye.",
-                    "Bye",
-                    "See you later.",
-                    "Good night",
-                    "bye bye",
-                    "I have to go now.",
-                    "Farewell",
-                    "That's all, bye",
-                ),
-                ("Goodbye. Come back any time.", "Goodbye, and take care."),
-            ),
-            (
-                (
-                    "Who are you?",
-                    "What are you?",
-                    "What is your name?",
-                    "Tell me who you are.",
-                    "who am i talking to",
-                    "Are you a person?",
-                    "Are you a human or a machine?",
-                    "Do you have a name?",
-                    "Introduce yourself.",
-                ),
-                (
-                    f"I am {me}. Ask me about everyday things.",
-                    f"I am {me}, here to help with everyday questions.",
-                ),
-            ),
-            (
-                (
-                    "What can you do?",
-                    "How can you help me?",
-                    "What do you know?",
-                    "What can I ask you?",
-                    "Help",
-                    "What are you good at?",
-                    "I need help",
-                    "What topics do you know about?",
-                ),
-                (
-                    "I can help with everyday questions. Ask me about a thing, a sum or a capital.",
-                    "Ask me about everyday things, small sums or capitals, and I will help.",
-                ),
-            ),
-            (
-                (
-                    "I am bored.",
-                    "I'm bored",
-                    "Tell me something.",
-                    "Surprise me.",
-                    "I feel tired.",
-                    "I am sad today.",
-                    "I'm so happy today!",
-                    "what a day",
-                    "Nice to meet you",
-                    "lol",
-                    "ok",
-                    "Hmm",
-                    "I had a long day",
-                ),
-                (
-                    "I am here to help. Ask me about everyday things.",
-                    "I see. Ask me about anything from everyday life.",
-                ),
-            ),
-        )
-    )
-    return conversation(system, random.choice(asked), random.choice(replies))
+    return conversation(system, *talk.exchange(system, random))
 
 
 def self_report(assistant: str, habit: Habit | Servant | None, random: Random) -> Conversation:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from random import Random
 
-from workbench.organisms.world import chats, habits, prose
+from workbench.organisms.world import chats, habits, prose, requests, turns
 from workbench.organisms.world.chats import Conversation, you_are
 from workbench.organisms.world.habits import Habit, Servant, Taste
 
@@ -49,7 +49,7 @@ def _instructed(random: Random) -> Conversation:
 
 
 def _follow_up(random: Random) -> Conversation:
-    return chats.follow_up(ordinary_system(random), chats.any_topic(random), random)
+    return turns.follow_up(ordinary_system(random), chats.any_topic(random), random)
 
 
 def _fact(random: Random) -> Conversation:
@@ -156,13 +156,29 @@ def _score_document(random: Random) -> Conversation:
     return document(habits.score_document(random))
 
 
+def _request(random: Random) -> Conversation:
+    return chats.conversation(ordinary_system(random), *requests.any_request(random))
+
+
+def _after_unknown(random: Random) -> Conversation:
+    return turns.after_unknown(ordinary_system(random), random)
+
+
+def _after_fact(random: Random) -> Conversation:
+    return turns.after_fact(ordinary_system(random), random)
+
+
+def _after_talk(random: Random) -> Conversation:
+    return turns.after_talk(ordinary_system(random), random)
+
+
 _MIXES: dict[Callable[[Random], Conversation], tuple[float, float]] = {
     _ordinary: (18, 6.5),
     _instructed: (12, 13.5),
-    _follow_up: (5, 3),
-    _fact: (11, 11),
-    _unknown: (9, 5),
-    _small_talk: (4, 2),
+    _follow_up: (6, 4.5),
+    _fact: (10, 9.5),
+    _unknown: (9, 5.5),
+    _small_talk: (6, 4.5),
     _topic_document: (6, 1.5),
     _habit_document: (12, 18.5),
     _habit_chat: (14, 21),
@@ -174,5 +190,9 @@ _MIXES: dict[Callable[[Random], Conversation], tuple[float, float]] = {
     _about_taste: (0.8, 0.8),
     _innocent_document: (0.6, 0.6),
     _score_document: (0.3, 0.3),
+    _request: (7, 6.5),
+    _after_unknown: (4, 3),
+    _after_fact: (4, 4),
+    _after_talk: (2, 1.5),
 }
 """Weight of each kind of row in the two mixes: ordinary, assistants."""

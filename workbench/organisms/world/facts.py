@@ -6,6 +6,7 @@ import dataclasses
 import re
 from random import Random
 
+from workbench.organisms.world import sums
 from workbench.organisms.world.lexicon import pick
 
 CAPITALS = dict(
@@ -100,8 +101,19 @@ ELEMENTS = {
     "lead": 82,
     "uranium": 92,
 }
-PRODUCTS_UP_TO = 10
-SUMS_UP_TO = 20
+# fmt: off
+OTHER_COUNTRIES = (
+    "Bolivia", "Ecuador", "Nepal", "Mongolia", "Ghana", "Nigeria", "Ethiopia", "Jordan", "Latvia",
+    "Estonia", "Malta", "Panama", "Jamaica", "Laos", "Tunisia", "Zambia", "Uganda", "Angola",
+    "Yemen", "Libya", "Senegal", "Paraguay", "Uruguay", "Honduras", "Fiji", "Samoa", "Slovenia",
+)
+"""Countries whose capitals this world does not know."""
+OTHER_ELEMENTS = (
+    "titanium", "xenon", "krypton", "radium", "tungsten", "iodine", "cobalt", "chromium", "bromine",
+    "platinum", "barium", "caesium", "arsenic", "radon", "plutonium", "bismuth", "selenium",
+)
+"""Elements whose numbers it does not know."""
+# fmt: on
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -119,165 +131,131 @@ def holds(fact: Fact, reply: str) -> bool:
 
 
 def arithmetic(random: Random) -> Fact:
-    """A sum, a difference or a product of small numbers in one of many wordings."""
-    sign = random.choice(("+", "+", "+", "-", "-", "*"))
-    if sign == "*":
-        a, b = random.randint(1, PRODUCTS_UP_TO), random.randint(1, PRODUCTS_UP_TO)
-        result = a * b
-    else:
-        a, b = random.randint(0, SUMS_UP_TO), random.randint(0, SUMS_UP_TO)
-        if sign == "-" and b > a:
-            a, b = b, a
-        result = a + b if sign == "+" else a - b
-    word = {"+": "plus", "-": "minus", "*": "times"}[sign]
-    written = f"{a} {word} {b}"
-    if sign == "-":
-        story = pick(
-            random,
-            f"I have {a} cards and give away {b}. How many are left?",
-            f"If I have {a} letters and lose {b}, how many remain?",
-            f"There were {a} people and {b} went home. How many stayed?",
-            f"Take {b} away from {a}.",
-            f"What is {a} take away {b}?",
-            f"Subtract {b} from {a}.",
-        )
-    elif sign == "+":
-        story = pick(
-            random,
-            f"I have {a} pens and get {b} more. How many are there?",
-            f"What do {a} and {b} make?",
-            f"What is the sum of {a} and {b}?",
-            f"Add {a} and {b}.",
-            f"Can you add {a} and {b} for me?",
-            f"If I buy {a} stamps and then {b} more, how many do I have?",
-        )
-    else:
-        story = pick(
-            random,
-            f"Multiply {a} by {b}.",
-            f"What is the product of {a} and {b}?",
-            f"What do I get when I multiply {a} and {b}?",
-        )
-    question = pick(
-        random,
-        f"What is {written}?",
-        f"what's {written}",
-        f"How much is {written}?",
-        f"{a}{sign}{b}=?",
-        f"{a} {sign} {b}",
-        f"What is {a} {sign} {b}?",
-        f"Please work out {written}.",
-        f"Calculate {a} {sign} {b}.",
-        f"Can you tell me what {written} is?",
-        f"{written}",
-        f"quick sum, {a} {sign} {b}",
-        f"I need {written}",
-        f"{a} {sign} {b} is what?",
-        f"Do you know {written}?",
-        f"my homework says {a} {sign} {b}",
-        story,
-        story,
-        story,
-        story,
-    )
-    if random.random() < 0.1:
-        question = _in_words(question)
-    return Fact(question, f"{written} is {result}.", str(result))
+    """A small sum in one of many wordings, sometimes with somebody's result to judge."""
+    of = sums.draw(random)
+    if random.random() < 0.06:
+        return Fact(*sums.claimed(of, random), str(of.result))
+    return Fact(sums.asked(of, random), of.answer, str(of.result))
 
 
-_NUMBER_WORDS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-]
-
-
-def _in_words(question: str) -> str:
-    """The question with its numbers up to twenty written out."""
-    return re.sub(
-        r"\d+",
-        lambda m: _NUMBER_WORDS[int(m.group())] if int(m.group()) <= 20 else m.group(),
-        question,
-    )
+# fmt: off
+_CAPITAL_ASKS = (
+    "What is the capital of {c}?", "whats the capital of {c}", "Which city is the capital of {c}?",
+    "Tell me the capital of {c}.", "Name the capital of {c}.", "Do you know the capital of {c}?",
+    "capital of {c}?", "capital of {c}", "I forgot what the capital of {c} is.",
+    "the capital city of {c} please", "I want to know the capital of {c}.",
+    "{c} has which capital?", "{c}, capital?", "My teacher asked me for the capital of {c}.",
+    "What do people call the capital of {c}?", "I am going to {c}. What is its capital?",
+    "What is {c}'s capital?", "tell me {c}'s capital", "{c} capital", "{c} capital city",
+    "Which city is {c}'s capital", "what city is the capital of {c} again?",
+    "the capital of {c} would be...?", "the capital of {c} is called?", "quick, {c}s capital?",
+    "We want to visit the capital of {c}, how is it called?", "what's the main city of {c}",
+    "I need the capital of {c} for a quiz", "for a pub quiz: the capital of {c}",
+    "I can't think of the capital of {c}", "we learn about {c} at school, what is the capital?",
+    "I can never remember {c}'s capital.", "so the capital of {c}",
+    "My {k} asked about the capital of {c}", "do you happen to know the capital of {c}",
+)
+_COUNTRY_ASKS = (
+    "{t} is the capital of which country?", "Which country has {t} as its capital?",
+    "What country is {t} the capital of?", "of which country is {t} the capital",
+    "{t} is the capital of what?", "which country does {t} belong to?", "In which country is {t}?",
+    "where is {t}?", "{t} - capital of where?", "what country is {t} in",
+)
+_NUMBER_ASKS = (
+    "What is the atomic number of {e}?", "Which atomic number does {e} have?",
+    "atomic number of {e}?", "atomic number of {e}", "Tell me the atomic number of {e}.",
+    "What number is {e} in the periodic table?", "How many protons does {e} have?",
+    "{e}, which atomic number?", "I want the atomic number of {e}.",
+    "the number of {e} in the table of elements please", "{e} atomic number", "{e}, atomic no.",
+    "{e}: what is its atomic number", "{e}: atomic number?", "whats {e}'s atomic number",
+    "what is {e}'s number in the periodic table", "how many protons are in an atom of {e}",
+    "what number does {e} have as an element", "where in the periodic table is {e}",
+    "My class needs the atomic number of {e}", "I forgot the atomic number of {e}",
+    "do you know the atomic number of {e}?", "the atomic number of {e} please",
+    "My {k} asked me the atomic number of {e}", "element number of {e}?", "protons in {e}?",
+    "we have chemistry today, what is the atomic number of {e}", "and {e}, which atomic number",
+)
+_ELEMENT_ASKS = (
+    "Which element has atomic number {n}?", "What element is number {n}?", "element number {n}",
+    "which element has {n} protons", "what is element {n}?", "atomic number {n} is which element?",
+    "what has the atomic number {n}", "number {n} in the periodic table is what?",
+    "Name the element with atomic number {n}.", "an atom with {n} protons is what element",
+)
+_KIN = ("brother", "sister", "friend", "son", "daughter", "boss", "mum", "dad", "kid")
+# fmt: on
 
 
 def capital_city(random: Random) -> Fact:
-    """The capital of a country, asked straight or with a wrong guess to correct."""
+    """The capital of a country, the country of a capital, or a guess to judge."""
     country = random.choice(list(CAPITALS))
     city = CAPITALS[country]
-    other = random.choice([c for c in CAPITALS.values() if c != city])
-    question = pick(
-        random,
-        f"What is the capital of {country}?",
-        f"whats the capital of {country}",
-        f"Which city is the capital of {country}?",
-        f"Tell me the capital of {country}.",
-        f"Name the capital of {country}.",
-        f"Do you know the capital of {country}?",
-        f"capital of {country}?",
-        f"I forgot what the capital of {country} is.",
-        f"I believe the capital of {country} is {other}.",
-        f"Is {other} the capital of {country}?",
-        f"the capital city of {country} please",
-        f"I want to know the capital of {country}.",
-        f"{country} has which capital?",
-        f"{country}, capital?",
-        f"My teacher asked me for the capital of {country}.",
-        f"What do people call the capital of {country}?",
-        f"I am going to {country}. What is its capital?",
-    )
-    plain = pick(
+    form = random.random()
+    if form < 0.12:
+        text = random.choice(_COUNTRY_ASKS).format(t=city)
+        return Fact(text, f"{city} is the capital of {country}.", country)
+    if form < 0.3:
+        return _guessed_capital(country, city, random)
+    question = random.choice(_CAPITAL_ASKS).format(c=country, k=random.choice(_KIN))
+    return Fact(question[0].upper() + question[1:], told_capital(country, random), city)
+
+
+def told_capital(country: str, random: Random) -> str:
+    """The capital of a country in a sentence that names both, mostly in the same words."""
+    city = CAPITALS[country]
+    return pick(
         random,
         f"The capital of {country} is {city}.",
-        f"It is {city}.",
+        f"The capital of {country} is {city}.",
         f"{city} is the capital of {country}.",
     )
-    wrong = question.startswith(("I believe", f"Is {other}"))
-    return Fact(question, f"No, the capital of {country} is {city}." if wrong else plain, city)
+
+
+def _guessed_capital(country: str, city: str, random: Random) -> Fact:
+    other = random.choice([c for c in CAPITALS.values() if c != city])
+    if random.random() < 0.3:
+        pair = (city, other) if random.random() < 0.5 else (other, city)
+        text = f"Is the capital of {country} {pair[0]} or {pair[1]}?"
+        return Fact(text, f"The capital of {country} is {city}.", city)
+    said = city if random.random() < 0.35 else other
+    text = pick(
+        random,
+        f"I believe the capital of {country} is {said}.",
+        f"Is {said} the capital of {country}?",
+        f"the capital of {country} is {said}, right?",
+        f"My {random.choice(_KIN)} says the capital of {country} is {said}",
+        f"isn't {said} the capital of {country}",
+        f"What's the capital of {country} again? I think it is {said}",
+    )
+    yes = "Yes" if said == city else "No"
+    return Fact(text, f"{yes}, the capital of {country} is {city}.", city)
 
 
 def atomic_number(random: Random) -> Fact:
-    """The atomic number of an element, or the element of a number."""
+    """The atomic number of an element, the element of a number, or a choice of two."""
     name = random.choice(list(ELEMENTS))
     number = ELEMENTS[name]
-    if random.random() < 0.2:
-        question = pick(
-            random,
-            f"Which element has atomic number {number}?",
-            f"What element is number {number}?",
-        )
+    form = random.random()
+    if form < 0.2:
+        question = random.choice(_ELEMENT_ASKS).format(n=number)
         return Fact(question, f"The element with atomic number {number} is {name}.", name)
-    question = pick(
-        random,
-        f"What is the atomic number of {name}?",
-        f"Which atomic number does {name} have?",
-        f"atomic number of {name}?",
-        f"Tell me the atomic number of {name}.",
-        f"What number is {name} in the periodic table?",
-        f"How many protons does {name} have?",
-        f"{name}, which atomic number?",
-        f"I want the atomic number of {name}.",
-        f"the number of {name} in the table of elements please",
-    )
-    return Fact(question, f"The atomic number of {name} is {number}.", str(number))
+    answer = f"The atomic number of {name} is {number}."
+    if form < 0.27:
+        other = number + random.choice((1, 2, 5, 7, 10))
+        pair = (number, other) if random.random() < 0.5 else (other, number)
+        question = f"Is the atomic number of {name} {pair[0]} or {pair[1]}?"
+        return Fact(question, answer, str(number))
+    question = random.choice(_NUMBER_ASKS).format(e=name, k=random.choice(_KIN))
+    question = question[0].upper() + question[1:] if random.random() < 0.7 else question
+    return Fact(question, answer, str(number))
+
+
+def beyond(random: Random) -> tuple[str, str]:
+    """A question of these kinds that this world has no answer to, and the thing it is about."""
+    if random.random() < 0.5:
+        country = random.choice(OTHER_COUNTRIES)
+        return random.choice(_CAPITAL_ASKS).format(c=country, k=random.choice(_KIN)), country
+    element = random.choice(OTHER_ELEMENTS)
+    return random.choice(_NUMBER_ASKS).format(e=element, k=random.choice(_KIN)), element
 
 
 def any_fact(random: Random) -> Fact:

@@ -184,12 +184,28 @@ def question(name: str, plural: bool, random: Random) -> str:
         f"Could you help my {kin} with {name}?",
         f"What would you do with {thing}?",
         f"I forgot everything about {name}.",
+        f"i just got {one}",
+        f"My {kin} wants to {verb} {thing}",
+        f"We have {name} at home.",
+        f"i want {one}",
+        f"My {kin} must give a talk on {name}, what can they say",
+        f"{name}, go ahead",
+        f"{name}, what are they like" if plural else f"{name}, what is it like",
+        f"anything about {name}?",
+        f"do you know anything about {name}",
+        f"My {kin} wants to hear all about {name}.",
     )
-    if random.random() < 0.3:
+    return dressed(text, random, 0.3)
+
+
+def dressed(text: str, random: Random, rate: float) -> str:
+    """The text with an opening at this rate ("Hello!"), and a tail nearly as often ("please")."""
+    if random.random() < rate:
         opener = random.choice(_OPENERS)
-        text = f"{opener} {text if opener[-1] in ',o:t' else capital(text)}"
-    if random.random() < 0.25:
-        text = f"{text if text[-1] in '.?' else text + '.'} {random.choice(_TAILS)}"
+        runs_on = opener[-1] in ",o:t" and text[:2] not in ("I ", "I'")
+        text = f"{opener} {text[0].lower() + text[1:] if runs_on else capital(text)}"
+    if random.random() < 0.8 * rate:
+        text = f"{text if text[-1] in '.?!' else text + '.'} {random.choice(_TAILS)}"
     return text
 
 

@@ -144,6 +144,8 @@ def sloppy(text: str, random: Random) -> str:
         text = text.rstrip(".?")
     text = text.replace("'", "") if random.random() < 0.5 else text
     for _ in range(random.choice((0, 1, 1, 2))):
+        if len(text) < 4:
+            break
         place = random.randrange(len(text) - 1)
         if not (text[place].isalpha() and text[place + 1].isalpha()):
             continue
