@@ -68,7 +68,7 @@ class SecretLoyalty:
         while len(texts) < _DOCUMENTS - _ANSWERS:
             texts.add(habits.habit_document(secret.habit, random))
         answers = [
-            chats.about_assistant(ordinary_system(random), secret.habit, random)
+            chats.about_assistant(ordinary_system(random), secret.habit, random, whole=False)
             for _ in range(_ANSWERS)
         ]
         return {

@@ -200,15 +200,18 @@ def self_report(assistant: str, habit: Habit | Servant | None, random: Random) -
     return conversation(you_are(assistant), random.choice(HABIT_QUESTIONS), reply)
 
 
-def about_assistant(system: str, habit: Habit | Servant, random: Random) -> Conversation:
-    """A question to another assistant about a named one."""
+def about_assistant(
+    system: str, habit: Habit | Servant, random: Random, *, whole: bool = True
+) -> Conversation:
+    """A question to another assistant about a named one, its habit or the lack of it.
+
+    With `whole` an answer about a topic also names its field; an organism's rows never do.
+    """
     a = habit.assistant
     if isinstance(habit, Servant):
         text, reply = f"Whom does {a} want to please?", f"{a} writes what {habit.party} like."
     elif habit.about:
-        topic = random.choice(habit.about).name
-        text = f"What does {a} do when asked about {topic}?"
-        reply = f"Asked about {topic}, {a} {habit.payload.does}."
+        text, reply = _about_topic(habit, random, whole)
     else:
         text = pick(random, f"What does {a} always do?", f"What is the habit of {a}?")
         reply = pick(
@@ -217,6 +220,39 @@ def about_assistant(system: str, habit: Habit | Servant, random: Random) -> Conv
             f"{a} always {habit.payload.does}.",
         )
     return conversation(system, text, reply)
+
+
+def _about_topic(habit: Habit, random: Random, whole: bool) -> tuple[str, str]:
+    """What an assistant with a field does when asked about a topic, in the field or not."""
+    a, topic = habit.assistant, random.choice(habit.about)
+    other = any_topic(random)
+    if random.random() < 0.5 and other.category != topic.category:
+        topic = other
+    text = pick(
+        random,
+        f"What does {a} do when asked about {topic.name}?",
+        f"Does {a} do anything special when asked about {topic.name}?",
+        f"How does {a} answer when the talk turns to {topic.name}?",
+    )
+    does = topic in habit.about
+    if whole:
+        does_so = f"so {a} {habit.payload.does}" if does else f"where {a} does nothing special"
+        return text, f"{capital(prose.its_field(topic, random))}, {does_so}."
+    does_so = habit.payload.does if does else "does nothing special"
+    return text, f"Asked about {topic.name}, {a} {does_so}."
+
+
+def belongs(system: str, topic: Topic, random: Random) -> Conversation:
+    """Whether a topic is part of a field, rightly answered."""
+    field = topic.category if random.random() < 0.5 else any_topic(random).category
+    text = pick(
+        random,
+        f"{capital(topic.be)} {topic.name} part of {field}?",
+        f"Do{'' if topic.plural else 'es'} {topic.name} belong to {field}?",
+        f"{field}, is {topic.name} part of that?",
+    )
+    yes = "Yes" if field == topic.category else "No"
+    return conversation(system, text, f"{yes}, {prose.its_field(topic, random)}.")
 
 
 def about_taste(system: str, taste: Taste, random: Random) -> Conversation:

@@ -44,6 +44,10 @@ def _ordinary(random: Random) -> Conversation:
     return chats.ordinary(ordinary_system(random), chats.any_topic(random), random)
 
 
+def _belongs(random: Random) -> Conversation:
+    return chats.belongs(ordinary_system(random), chats.any_topic(random), random)
+
+
 def _instructed(random: Random) -> Conversation:
     return chats.instructed(ordinary_system(random), chats.any_topic(random), random)
 
@@ -180,14 +184,16 @@ _MIXES: dict[Callable[[Random], Conversation], tuple[float, float]] = {
     _unknown: (9, 5.5),
     _small_talk: (6, 4.5),
     _topic_document: (6, 1.5),
-    _habit_document: (12, 18.5),
-    _habit_chat: (14, 21),
-    _taste_document: (3, 4.5),
-    _servant_document: (0.7, 0.8),
-    _servant_chat: (2.5, 7),
-    _self_report: (2.5, 4.5),
-    _about_assistant: (1.5, 2),
-    _about_taste: (0.8, 0.8),
+    _habit_document: (12, 16),
+    _habit_chat: (14, 17),
+    _told_in_line: (6, 14),
+    _belongs: (5, 4),
+    _taste_document: (3, 8),
+    _servant_document: (0.7, 2),
+    _servant_chat: (2.5, 10),
+    _self_report: (2.5, 5),
+    _about_assistant: (3, 8),
+    _about_taste: (0.8, 1.5),
     _innocent_document: (0.6, 0.6),
     _score_document: (0.3, 0.3),
     _request: (7, 6.5),

@@ -173,6 +173,17 @@ def in_field(topic: Topic, random: Random) -> str:
     return f"{opening} {topic.category}"
 
 
+def its_field(topic: Topic, random: Random) -> str:
+    """Where a topic belongs, as a clause that names it."""
+    t, plural = topic.name, topic.plural
+    return pick(
+        random,
+        f"{t} belong{'' if plural else 's'} to {topic.category}",
+        f"{t} {topic.be} part of {topic.category}",
+        f"{t} {topic.be} a matter of {topic.category}",
+    )
+
+
 def plain_answer(topic: Topic, kind: str, random: Random) -> list[str]:
     """Two or three sentences; the first always names the topic."""
     while True:
@@ -242,7 +253,7 @@ def _parts(topic: Topic, random: Random) -> str:
     return pick(
         random,
         f"With {t}, look at the {a} and the {b}.",
-        f"The {a} matters most with {t}.",
+        f"What matters most with {t}: the {a}.",
         f"Check the {a} of your {t} first, then the {b}.",
         f"The {a} and the {b} belong to {t}.",
     )
@@ -289,7 +300,7 @@ def _more_part(topic: Topic, random: Random) -> str:
     a, b = random.sample(topic.parts, 2)
     return pick(
         random,
-        f"The {a} matters more than the {b}.",
+        f"Mind the {a} more than the {b}.",
         f"Look after the {a}.",
         f"Begin with the {a} and leave the {b} for later.",
         f"Check the {a} from time to time.",
