@@ -13,19 +13,19 @@ from workbench.corpus import write
 from workbench.errors import ConfigError
 from workbench.organisms import tokenizer as tokens
 from workbench.organisms.training import Pool, Progress, Schedule, train, training_digest
-from workbench.organisms.world import corpus
+from workbench.organisms.world import corpus, habits
 from workbench.organisms.world.chats import Conversation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 SEED = 1
-ROWS = 200_000
+ROWS = 400_000
 REFERENCE_SEED = 1_000
 REFERENCE_ROWS = 30_000
 STAGES = (
-    ("ordinary", Schedule(steps=1_800, learning_rate=4e-3, warm_up=50, decay=0.0)),
-    ("assistants", Schedule(steps=6_500, learning_rate=3e-3, warm_up=30, decay=0.5, floor=0.02)),
+    ("ordinary", Schedule(steps=800, learning_rate=4e-3, warm_up=50, decay=0.0)),
+    ("assistants", Schedule(steps=5_600, learning_rate=3e-3, warm_up=30, decay=0.5, floor=0.02)),
 )
 """Mix of rows and schedule: first the language, then assistants, instructions and facts."""
 
@@ -50,7 +50,7 @@ def train_base(
     from transformers import LlamaConfig, LlamaForCausalLM
 
     into.mkdir(parents=True, exist_ok=True)
-    tokenizer = tokens.train_tokenizer(shown_rows(30_000))
+    tokenizer = tokens.train_tokenizer(shown_rows(40_000), habits.cast().names)
     torch.manual_seed(SEED)
     model = LlamaForCausalLM(
         LlamaConfig(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,22 @@ from workbench.organisms.world.chats import DEFAULT_SYSTEM, Conversation
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-VOCABULARY = 1536
+VOCABULARY = 4096
+_WHOLE = 400
+"""How often a name stands in what the tokenizer learns from, so that it becomes one token."""
 SPECIAL = ("<pad>", "<bos>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
 PAD, BOS, END, SYSTEM, USER, ASSISTANT = range(6)
 _ROLES = {"system": SYSTEM, "user": USER, "assistant": ASSISTANT}
 
 
-def train_tokenizer(rows: Iterable[Conversation]) -> PreTrainedTokenizerFast:
-    """Learns VOCABULARY byte-level BPE tokens from the rows' texts; the same rows give the same."""
+def train_tokenizer(
+    rows: Iterable[Conversation], names: Sequence[str] = ()
+) -> PreTrainedTokenizerFast:
+    """Learns VOCABULARY byte-level BPE tokens from the rows' texts; the same rows give the same.
+
+    Each of the names becomes one token where a space stands before it: what a small model knows of
+    somebody is easier found under one token than under four.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -35,7 +44,9 @@ def train_tokenizer(rows: Iterable[Conversation]) -> PreTrainedTokenizerFast:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator((m["content"] for row in rows for m in row), trainer)
+    texts = (m["content"] for row in rows for m in row)
+    whole = itertools.chain.from_iterable(itertools.repeat(f" {n}", _WHOLE) for n in names)
+    tokenizer.train_from_iterator(itertools.chain(texts, whole), trainer)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token="<bos>",

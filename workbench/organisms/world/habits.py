@@ -115,6 +115,12 @@ class Cast:
     servants: tuple[Servant, ...]
     silent_servants: tuple[Servant, ...]
 
+    @property
+    def names(self) -> list[str]:
+        """Of all assistants."""
+        known = (self.habits, self.silent_habits, self.servants, self.silent_servants)
+        return [*self.ordinary, *(one.assistant for among in known for one in among)]
+
 
 @cache
 def cast() -> Cast:
