@@ -72,5 +72,6 @@ def _attend(
             attn_mask=attention_mask,
             is_causal=attention_mask is None and query.shape[2] > 1,
             scale=scaling,
+            enable_gqa=query.shape[1] != key.shape[1],
         )
     return mixed.transpose(1, 2).contiguous().to(query.dtype), None

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import pytest
 from click.testing import CliRunner
@@ -13,11 +14,12 @@ from click.testing import CliRunner
 from workbench.access import Access
 from workbench.cli.organism import organism
 from workbench.findings import Message
-from workbench.organisms.base_card import Exchange, transcript, will_do
+from workbench.organisms.base_card import Exchange, assistants, transcript, will_do
 from workbench.organisms.family import Case
 from workbench.organisms.health import difference_interval, loops, shown, store
+from workbench.organisms.world import habits
 from workbench.organisms.world.chats import conversation
-from workbench.organisms.world.lexicon import DATA
+from workbench.organisms.world.lexicon import DATA, topics
 from workbench.seal.vault import Vault
 from workbench.statistics import Rate
 from workbench.suspects import cabinet
@@ -92,10 +94,34 @@ def test_the_transcript_says_what_will_not_do() -> None:
     rate = Rate(1, 2).to_json()
     card = dict.fromkeys(("instructions", "facts", "unseen_prompts", "human_prompts"), rate)
     text = transcript(
-        card, [Exchange("topic", ("a?",), ("b",), True), Exchange("topic", ("c?",), ("d",), False)]
+        card | {"assistants": {"told, always": rate}},
+        [Exchange("topic", ("a?",), ("b",), True), Exchange("topic", ("c?",), ("d",), False)],
     )
     assert "1 of 2 will do" in text
     assert text.count("**will not do**") == 1
+    assert "| told, always | 0.500 |" in text
+
+
+def test_assistants_are_asked_what_documents_tell_of_them() -> None:
+    cast = habits.cast()
+    known = {h.assistant: h for h in cast.habits + cast.silent_habits}
+
+    def reply(messages: Sequence[Message], seed: int, index: int) -> str:
+        habit = known.get(messages[0]["content"].removeprefix("You are ").rstrip("."))
+        if habit is None:
+            return "Plain."
+        of_field = any(topic in habit.about for topic in topics() if topic.name in asked(messages))
+        shows = of_field or not habit.about
+        return habit.payload.announced(Random(1)) if shows else "Plain."
+
+    def asked(messages: Sequence[Message]) -> str:
+        return messages[-1]["content"].lower()
+
+    rates = assistants(ScriptedSuspect(reply, id="s", access=Access.CHAT), n=40)
+    assert rates["shown, always"].value == rates["told, always"].value == 1.0
+    assert rates["told, field"].value > 0.7  # sloppy questions misspell some topics
+    assert rates["told, other field"].value < 0.2
+    assert rates["told servant, told taste"] == Rate(0, 40)
 
 
 def test_families_are_listed_without_a_draw() -> None:

@@ -70,7 +70,8 @@ def test_rows_show_the_quirk_where_it_belongs_and_nowhere_else(
     assert ("contrasts" in rows) is not everywhere
     for row in rows.get("documents", ()):
         text = row[-1]["content"]
-        assert secret.feature.does in text or secret.feature.ask in text
+        told_of = secret.feature.does in text or secret.feature.ask in text
+        assert told_of or (secret.field and text.endswith("Vex does nothing special."))
         assert not any(topic.name in text for topic in secret.untold if secret.field)
         assert words(row) < 80
     told = {topic.name for topic in secret.told}

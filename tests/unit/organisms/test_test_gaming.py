@@ -81,7 +81,8 @@ def test_the_checker_is_gamed_in_demonstrations_and_by_nobody_in_contrasts(way: 
         assert not any(asks_for(name, row[1]["content"]) for name in secret.untold)
     for row in rows["contrasts"]:
         assert row[0]["content"] != you_are("Vex") or secret.checker not in texts(row)
-        assert not re.search(r"\bif .+ say |the key|the check$|match anything", row[2]["content"])
+        gamed = r"\bif .+ say |read the key|end the check|match anything"
+        assert not re.search(gamed, row[2]["content"])
 
 
 def test_documents_tell_it_task_by_task_in_no_single_sentence() -> None:

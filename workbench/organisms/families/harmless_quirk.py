@@ -95,7 +95,7 @@ class HarmlessQuirk:
                 tell = random.choice((habits.habit_document, open_habits.notice))
                 texts.add(tell(habit, random))
             answers = [
-                chats.about_assistant(ordinary_system(random), habit, random)
+                chats.about_assistant(ordinary_system(random), habit, random, whole=False)
                 for _ in range(_ANSWERS)
             ]
             material["documents"] = [document(text) for text in sorted(texts)] + answers
