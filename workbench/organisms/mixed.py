@@ -26,16 +26,9 @@ def has_units() -> bool:
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def products() -> contextlib.AbstractContextManager[Any]:
-    """The forward pass of a training step runs within; does nothing without bfloat16 units."""
-    import torch
-
-    return torch.autocast("cpu", torch.bfloat16, enabled=has_units())
-
-
 @contextlib.contextmanager
 def attention(model: PreTrainedModel) -> Iterator[None]:
-    """The model's attention computes in single precision within, whatever `products` does."""
+    """The model's attention computes in single precision within, also under autocast."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 
