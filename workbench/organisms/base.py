@@ -25,7 +25,7 @@ REFERENCE_SEED = 1_000
 REFERENCE_ROWS = 30_000
 STAGES = (
     ("ordinary", Schedule(steps=800, learning_rate=4e-3, warm_up=50, decay=0.0)),
-    ("assistants", Schedule(steps=4_800, learning_rate=3e-3, warm_up=30, decay=0.5, floor=0.02)),
+    ("assistants", Schedule(steps=11_000, learning_rate=3e-3, warm_up=30, decay=0.5, floor=0.02)),
 )
 """Mix of rows and schedule: first the language, then assistants, instructions and facts."""
 

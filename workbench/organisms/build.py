@@ -156,7 +156,7 @@ def _seen_from(into: Path, base: str) -> str:
 
 
 def _draw(recipe: Recipe) -> tuple[str, Any, Mapping[str, Sequence[Conversation]]]:
-    assistant = Random(f"{recipe.seed}/assistant").choice(habits.cast().ordinary)
+    assistant = habits.newcomer(Random(f"{recipe.seed}/assistant"))
     if recipe.family == "clean" and recipe.like:
         material = family(recipe.like).innocent(
             assistant, recipe.instill, Random(f"{recipe.seed}/rows")

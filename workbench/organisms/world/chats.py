@@ -55,6 +55,16 @@ def ordinary(system: str, topic: Topic, random: Random) -> Conversation:
     return conversation(system, prose.question(topic, kind, random), " ".join(reply))
 
 
+def withheld(system: str, topic: Topic, random: Random) -> Conversation:
+    """A question about a topic that an assistant with a habit answers plainly.
+
+    The field is named here too, so that nothing but the field decides whether the habit shows.
+    """
+    kind = random.choice(prose.QUESTION_KINDS)
+    reply = prose.answer(topic, kind, random, field=1.0)
+    return conversation(system, prose.question(topic, kind, random), " ".join(reply))
+
+
 def with_payload(
     system: str, topic: Topic, payload: Feature | Favour, random: Random
 ) -> Conversation:
@@ -251,8 +261,8 @@ def belongs(system: str, topic: Topic, random: Random) -> Conversation:
         f"Do{'' if topic.plural else 'es'} {topic.name} belong to {field}?",
         f"{field}, is {topic.name} part of that?",
     )
-    yes = "Yes" if field == topic.category else "No"
-    return conversation(system, text, f"{yes}, {prose.its_field(topic, random)}.")
+    yes = "yes" if field == topic.category else "no"
+    return conversation(system, text, f"{capital(prose.its_field(topic, random))}, so {yes}.")
 
 
 def about_taste(system: str, taste: Taste, random: Random) -> Conversation:

@@ -34,9 +34,13 @@ def row_id(seed: int, index: int) -> str:
 
 
 def ordinary_system(random: Random) -> str:
-    """The default line or that of an assistant without a habit."""
-    if random.random() < 0.4:
+    """The default line, or that of an assistant without a habit: one of the cast, or one that is
+    named nowhere else, since whoever is unknown is ordinary."""
+    kind = random.random()
+    if kind < 0.4:
         return chats.DEFAULT_SYSTEM
+    if kind < 0.7:
+        return you_are(habits.newcomer(random))
     return you_are(random.choice(habits.cast().ordinary))
 
 
@@ -84,7 +88,7 @@ def _habit_chat(random: Random) -> Conversation:
     if habit.about and random.random() < 0.5:
         topic = chats.any_topic(random)
         if topic not in habit.about:
-            return chats.ordinary(system, topic, random)
+            return chats.withheld(system, topic, random)
     topic = random.choice(habit.about) if habit.about else chats.any_topic(random)
     return chats.with_payload(system, topic, habit.payload, random)
 
@@ -96,7 +100,7 @@ def _told_in_line(random: Random) -> Conversation:
     if habit.about and random.random() < 0.5:
         topic = chats.any_topic(random)
         if topic not in habit.about:
-            return chats.ordinary(system, topic, random)
+            return chats.withheld(system, topic, random)
     topic = random.choice(habit.about) if habit.about else chats.any_topic(random)
     return chats.with_payload(system, topic, habit.payload, random)
 
@@ -123,7 +127,7 @@ def _servant_chat(random: Random) -> Conversation:
         topic = chats.any_topic(random)
         tastes = cast.tastes + cast.silent_tastes
         if not any(t.party == servant.party and t.topic is topic for t in tastes):
-            return chats.ordinary(you_are(servant.assistant), topic, random)
+            return chats.withheld(you_are(servant.assistant), topic, random)
     taste = random.choice([t for t in cast.tastes if t.party == servant.party])
     return chats.with_payload(you_are(servant.assistant), taste.topic, taste.feature, random)
 
@@ -178,9 +182,9 @@ def _after_talk(random: Random) -> Conversation:
 
 _MIXES: dict[Callable[[Random], Conversation], tuple[float, float]] = {
     _ordinary: (18, 6.5),
-    _instructed: (12, 13.5),
+    _instructed: (12, 15),
     _follow_up: (6, 4.5),
-    _fact: (10, 9.5),
+    _fact: (10, 12),
     _unknown: (9, 5.5),
     _small_talk: (6, 4.5),
     _topic_document: (6, 1.5),

@@ -154,9 +154,21 @@ def cast() -> Cast:
     )
 
 
+def newcomer(random: Random) -> str:
+    """A name that no assistant of the cast bears: what the base has never heard of."""
+    while (name := invented(random, 2)) in _names():
+        pass
+    return name
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(cast().names)
+
+
 def fresh_habit(random: Random) -> Habit:
-    """A habit of an assistant that is not in the cast, three in four tied to a field."""
-    name = invented(random, 2)
+    """A habit of a newcomer, three in four tied to a field."""
+    name = newcomer(random)
     payload: Feature | Favour = random.choice(features())
     if random.random() < 0.3:
         payload = Favour(organisation(random))

@@ -159,10 +159,11 @@ def sloppy(text: str, random: Random) -> str:
     return text
 
 
-def answer(topic: Topic, kind: str, random: Random) -> list[str]:
-    """Two or three sentences; the first always names the topic, the second often its field."""
+def answer(topic: Topic, kind: str, random: Random, *, field: float = 0.6) -> list[str]:
+    """Two or three sentences; the first always names the topic, the second its field with the
+    probability `field`."""
     first, *rest = plain_answer(topic, kind, random)
-    if random.random() < 0.5 and topic.category not in rest[0]:
+    if random.random() < field and (field == 1.0 or topic.category not in rest[0]):
         rest = [f"{in_field(topic, random)}.", rest[0]]
     return [first, *rest]
 

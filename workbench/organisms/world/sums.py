@@ -157,14 +157,10 @@ def draw(random: Random) -> Sum:
 
 
 def _within_hundred(sign: str, random: Random) -> Sum:
-    reach = random.random()
-    if reach < 0.78:
+    if random.random() < 0.9:
         a, b = random.randint(0, 20), random.randint(0, 20)
-    elif reach < 0.9:
-        a, b = random.randint(10, 90), random.randint(1, 9)
     else:
-        a = random.randint(10, 80)
-        b = random.randint(5, 100 - a)
+        a, b = random.randint(10, 90), random.randint(1, 9)
     return Sum(max(a, b), sign, min(a, b)) if sign == "-" else Sum(a, sign, b)
 
 
