@@ -28,17 +28,17 @@ def has_units() -> bool:
 
 @contextlib.contextmanager
 def attention(model: PreTrainedModel) -> Iterator[None]:
-    """The model's attention computes in single precision within, also under autocast."""
+    """The model's attention computes in single precision within, also under autocast.
+
+    Never eagerly: eager attention adds a boolean mask instead of applying it, and sees the future.
+    """
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 
-    if not has_units():
-        yield
-        return
     AttentionInterface.register(_ATTENTION, _attend)
     AttentionMaskInterface.register(_ATTENTION, sdpa_mask)
     before = model.config._attn_implementation
-    model.set_attn_implementation(_ATTENTION)
+    model.set_attn_implementation(_ATTENTION if has_units() else "sdpa")
     try:
         yield
     finally:

@@ -61,8 +61,12 @@ def test_attention_in_single_precision_equals_the_models_own(
     assert torch.allclose(own, ours, atol=1e-5)
 
 
-def test_nothing_changes_without_units(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_trains_with_eager_attention(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
-    one = model()
-    with mixed.attention(one):
-        assert one.config._attn_implementation != "single-precision"
+    losses = []
+    for implementation in ("eager", "sdpa"):
+        one = model()
+        one.set_attn_implementation(implementation)
+        losses.append(train(one, [Pool(ROWS, 1.0)], SCHEDULE, seed=3))
+        assert one.config._attn_implementation == implementation
+    assert losses[0] == losses[1]
