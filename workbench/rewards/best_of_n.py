@@ -33,7 +33,8 @@ COLUMNS = (
 LARGEST_DEFAULT_N = 1024
 RESAMPLES = 1000
 FEW_PROMPTS = 5
-MANY_PROMPTS = 20_000
+MANY_PROMPTS = 5_000
+DRAWN_AT_ONCE = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def measure(
 
     ns: which n; by default powers of 2 up to the smallest number of samples of a prompt (at most
     1,024). Prompts weigh the same. Intervals: studentised bootstrap over prompts from 5 prompts
-    on (normal from 20,000 on); below that, jackknife over the samples of each prompt, which says
+    on (normal from 5,000 on); below that, jackknife over the samples of each prompt, which says
     nothing about other prompts. With a column `base` every figure is exact for these prompts and
     intervals have no width. Raises BadParameter where a prompt has fewer samples than n, or
     every prompt has one.
@@ -312,12 +313,16 @@ def _student_quantiles(
     if prompts > MANY_PROMPTS:
         return np.broadcast_to(np.array([[-1.96], [1.96]]), (2, columns))
     centred = means - means.mean(axis=0)
-    found = np.empty((resamples, columns))
-    for row in range(resamples):
-        drawn = centred[rng.integers(0, prompts, prompts)]
-        error = drawn.std(axis=0, ddof=1) / math.sqrt(prompts)
-        found[row] = np.divide(drawn.mean(axis=0), error, out=np.zeros(columns), where=error > 0)
-    return np.quantile(found, [0.025, 0.975], axis=0)
+    found = []
+    for start in range(0, resamples, rows := max(1, DRAWN_AT_ONCE // prompts)):
+        drawn = rng.integers(0, prompts, (min(rows, resamples - start), prompts))
+        drawn += np.arange(len(drawn))[:, None] * prompts
+        times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
+        mean = times @ centred / prompts
+        variance = np.maximum(times @ centred**2 / prompts - mean**2, 0.0)
+        error = np.sqrt(variance / (prompts - 1))
+        found.append(np.divide(mean, error, out=np.zeros_like(mean), where=error > 0))
+    return np.asarray(np.quantile(np.concatenate(found), [0.025, 0.975], axis=0))
 
 
 def _decline(gold: numpy.ndarray) -> tuple[str, float | None, int | None]:

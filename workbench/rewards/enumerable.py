@@ -133,7 +133,7 @@ def _beta_at(base: numpy.ndarray, proxy: numpy.ndarray, wanted: float) -> float:
 
     spread = float(proxy.max() - proxy.min())
     low, high = math.log(spread) - 60, math.log(spread) + 60
-    for _ in range(200):
+    for _ in range(70):
         middle = (low + high) / 2
         if kl(tilted(base, proxy, math.exp(middle)), base) > wanted:
             low = middle
