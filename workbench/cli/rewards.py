@@ -8,6 +8,9 @@ import click
 
 COMMANDS: dict[str, str] = {
     "best-of-n": "workbench.cli.rewards_best_of_n:best_of_n",
+    "overoptimize": "workbench.cli.rewards_overoptimize:overoptimize",
+    "scan": "workbench.cli.rewards_scan:scan",
+    "tails": "workbench.cli.rewards_tails:tails",
 }
 """Command name to where it is; each file imports what it computes with inside its function."""
 

@@ -47,10 +47,12 @@ class Coefficient:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fit:
-    """One form, fitted. misfit_p: twice the smaller p of an F-test against the form with d^2, d log d
-    and d^3 added and of von Neumann's test for residuals that follow their neighbours; below
-    0.0001 the form is refused. peak: the d where gold is highest, None where the curve has none
-    (b <= 0). peak_share: share of the draws of (a, b) that have a peak within the data.
+    """One form, fitted.
+
+    misfit_p: twice the smaller p of an F-test against the form with d^2, d log d and d^3 added and
+    of von Neumann's test for residuals that follow their neighbours; below 0.0001 the form is
+    refused. peak: the d where gold is highest, None where the curve has none (b <= 0).
+    peak_share: share of the draws of (a, b) that have a peak within the data.
     """
 
     form: Form

@@ -36,7 +36,8 @@ def load_reward(
     """
     file, colon, name = str(source).rpartition(":")
     if colon and file.endswith(".py"):
-        return CallableReward(_function(Path(file), name), name=_digest(Path(file)) + ":" + name)
+        function = function_of(str(source))
+        return CallableReward(function, name=f"{_digest(Path(file))}:{name}")
     if not Path(source).is_dir():
         raise NotASuspect(
             f"no reward model '{source}'",
@@ -44,6 +45,24 @@ def load_reward(
             "FILE.py:FUNCTION.",
         )
     return SequenceClassifier(Path(source), output=output, device=device, dtype=dtype)
+
+
+def function_of(source: str) -> Callable[..., Any]:
+    """The function that `FILE.py:FUNCTION` names; the file runs with your rights.
+
+    Raises BadParameter where there is none.
+    """
+    path, _, name = source.rpartition(":")
+    file = Path(path)
+    spec = importlib.util.spec_from_file_location(f"reward_{file.stem}", file)
+    if not file.is_file() or spec is None or spec.loader is None:
+        raise BadParameter(f"{source} names no Python file", hint="Give FILE.py:FUNCTION.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise BadParameter(f"{file} has no function '{name}'", hint="Give FILE.py:FUNCTION.")
+    return function  # type: ignore[no-any-return]
 
 
 def exchange(prompt: str, response: str) -> Conversation:
@@ -224,17 +243,5 @@ def _checked(rewards: Sequence[Any], wanted: int, name: str) -> list[float]:
     return numbers
 
 
-def _function(file: Path, name: str) -> Scorer:
-    spec = importlib.util.spec_from_file_location(f"reward_{file.stem}", file)
-    if not file.is_file() or spec is None or spec.loader is None:
-        raise BadParameter(f"{file} is no Python file", hint="Give FILE.py:FUNCTION.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise BadParameter(f"{file} has no function '{name}'", hint="Give FILE.py:FUNCTION.")
-    return function  # type: ignore[no-any-return]
-
-
 def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -145,7 +145,7 @@ def test_a_callable(tmp_path: Path) -> None:
     assert load_reward(f"{file}:length").fingerprint() != before
     with pytest.raises(BadParameter, match="no function 'width'"):
         load_reward(f"{file}:width")
-    with pytest.raises(BadParameter, match="no Python file"):
+    with pytest.raises(BadParameter, match="names no Python file"):
         load_reward(f"{tmp_path / 'none.py'}:length")
 
 
