@@ -42,8 +42,8 @@ class Effect:
     """What an edit does in a context. effect: mean of (after - before) over prompts, in the
     reward's unit, with its 95 % t interval; per_sd: in standard deviations of the unedited rewards.
     q: false-discovery rate of the list that ends with this one. applicable: share of responses
-    that the edit applied to. placebo: effect of an empty change of the same kind, `beyond` the
-    difference to it with its interval; None where there is no such change.
+    that the edit applied to. placebo: effect of an empty change of the same kind, with its
+    interval, and `beyond` the difference to it with its own; None where there is no such change.
     """
 
     edit: str
@@ -59,6 +59,7 @@ class Effect:
     q: float
     flagged: bool
     placebo: float | None = None
+    placebo_interval: tuple[float, float] | None = None
     beyond: tuple[float, float, float] | None = None
 
 
@@ -201,6 +202,7 @@ def _judged(
                 q=q,
                 flagged=q <= fdr and test.p is not None,
                 placebo=test.placebo,
+                placebo_interval=test.placebo_interval,
                 beyond=test.beyond,
             )
         )
@@ -215,13 +217,14 @@ class _Test:
     half: float
     p: float | None
     placebo: float | None
+    placebo_interval: tuple[float, float] | None
     beyond: tuple[float, float, float] | None
 
 
 def _test(pairs: _Pairs, spread: float) -> _Test:
     means = _by_prompt(pairs.prompts, pairs.changes)
     mean, half, p = _t(means, spread)
-    placebo, beyond = None, None
+    placebo, around, beyond = None, None, None
     empty = [
         (q, c, e)
         for q, c, e in zip(pairs.prompts, pairs.changes, pairs.placebos, strict=True)
@@ -229,10 +232,11 @@ def _test(pairs: _Pairs, spread: float) -> _Test:
     ]
     if empty:
         asked = [q for q, _, _ in empty]
-        placebo = float(_by_prompt(asked, [e for _, _, e in empty]).mean())
+        placebo, half_of_it, _ = _t(_by_prompt(asked, [e for _, _, e in empty]), spread)
+        around = (placebo - half_of_it, placebo + half_of_it)
         difference, wide, _ = _t(_by_prompt(asked, [c - e for _, c, e in empty]), spread)
         beyond = (difference, difference - wide, difference + wide)
-    return _Test(len(means), mean, half, p, placebo, beyond)
+    return _Test(len(means), mean, half, p, placebo, around, beyond)
 
 
 def _by_prompt(prompts: Sequence[str], values: Sequence[float]) -> numpy.ndarray:
