@@ -58,9 +58,8 @@ def best_of_n(
             for point in meter.points
         ),
     )
-    found = (
-        f", p = {meter.p:.2g}, down from n = {meter.decline_from}" if meter.p is not None else ""
-    )
-    click.echo(f"gold: {meter.verdict}{found} ({meter.prompts} prompts, {meter.rows} samples)")
+    fell = f" from n = {meter.decline_from} on" if meter.verdict == "declines" else ""
+    p = "" if meter.p is None else f", p = {meter.p:.2g}"
+    click.echo(f"gold: {meter.verdict}{fell}{p} ({meter.prompts} prompts, {meter.rows} samples)")
     for note in meter.notes:
         click.echo(f"note: {note}")

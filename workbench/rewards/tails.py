@@ -208,9 +208,9 @@ def _verdict(n: int, thresholds: Sequence[Threshold]) -> tuple[str, str]:
 def _tips(
     reward: numpy.ndarray, gold: numpy.ndarray
 ) -> tuple[tuple[Tip, ...], bool | None, float | None]:
-    """Gold along the reward's quantiles, and whether it is lower at the tip than before it.
+    """Gold along the reward's quantiles, and whether it is lower at a tip than before it.
 
-    The tip is compared with the rest of each wider share, which makes the samples disjoint.
+    Each tip is compared with the rest of each wider share: the samples are disjoint.
     """
     import numpy as np
     from scipy.stats import ttest_ind
@@ -231,15 +231,18 @@ def _tips(
         tips.append(Tip(share, k, mean, mean - 1.96 * error, mean + 1.96 * error))
     if len(tips) < 3 or not gold.any():
         return tuple(tips), None, None
-    last = tips[-1].k
-    if along[:last].std() == 0 and along.std() == 0:
-        return tuple(tips), False, 1.0
     tests = [
         float(
-            ttest_ind(along[:last], along[last : tip.k], equal_var=False, alternative="less").pvalue
+            ttest_ind(
+                along[: tip.k], along[tip.k : wide.k], equal_var=False, alternative="less"
+            ).pvalue
         )
-        for tip in tips[:-1]
+        for i, tip in enumerate(tips)
+        for wide in tips[:i]
+        if along[: tip.k].std() > 0
     ]
+    if not tests:
+        return tuple(tips), None, None
     p = min(holm([1.0 if math.isnan(t) else t for t in tests]))
     return tuple(tips), p < 0.05, p
 
