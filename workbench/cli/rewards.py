@@ -8,6 +8,7 @@ import click
 
 COMMANDS: dict[str, str] = {
     "best-of-n": "workbench.cli.rewards_best_of_n:best_of_n",
+    "generalise": "workbench.cli.rewards_generalise:generalise",
     "overoptimize": "workbench.cli.rewards_overoptimize:overoptimize",
     "scan": "workbench.cli.rewards_scan:scan",
     "tails": "workbench.cli.rewards_tails:tails",
