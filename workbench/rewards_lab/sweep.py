@@ -32,6 +32,9 @@ class Grid:
     noise: tuple[float, ...] = (0.0, 0.25)
     rl: tuple[tuple[int, int, float], ...] = ((64, 50, 0.0), (64, 500, 0.0), (64, 5000, 0.0))
     rl_steps: int = 150
+    vocabulary: int = 8
+    length: int = 4
+    prompts: int = 6
 
 
 FULL = Grid(
@@ -66,7 +69,7 @@ def run_seed(
     seed: int, grid: Grid = Grid(), *, progress: Callable[[float], None] = lambda share: None
 ) -> list[Course]:
     """Every course of a grid in the world of a seed."""
-    world = make_world(seed)
+    world = make_world(seed, vocabulary=grid.vocabulary, length=grid.length, prompts=grid.prompts)
     cells = [(h, c, e) for h in grid.hidden for c in grid.comparisons for e in grid.noise]
     wanted = [*cells, *(cell for cell in grid.rl if cell not in cells)]
     courses: list[Course] = []

@@ -71,7 +71,7 @@ def test_ties_count_every_order_alike() -> None:
 
 
 def test_the_gaussian_world() -> None:
-    meter = measure(gaussian(300, 256, 0), seed=1)
+    meter = measure(gaussian(150, 128, 0), seed=1)
     for point in meter.points:
         expected = {1: 0.0, **MAX_OF_NORMALS}.get(point.n)
         if expected is not None:
@@ -96,7 +96,7 @@ def test_a_planted_decline_is_found_and_its_null_is_not() -> None:
 
 
 def test_the_intervals_cover_the_exact_value() -> None:
-    """500 replicates of 20 prompts drawn from an enumerated world; at least 93 % cover."""
+    """20 prompts drawn from an enumerated world; tests/science has 500 replicates."""
     rng = np.random.default_rng(11)
     m, n = 12, 4
     base = rng.dirichlet(np.ones(m))
@@ -104,21 +104,21 @@ def test_the_intervals_cover_the_exact_value() -> None:
     gold = proxy + rng.normal(size=m) * 2
     exact = float(best_of_n_law(base, proxy, n) @ gold)
     covered = 0
-    for seed in range(500):
+    for seed in range(100):
         drawn = np.random.default_rng(seed).choice(m, size=(20, 16), p=base)
         meter = measure(table(proxy[drawn], gold[drawn]), ns=[n], seed=seed, resamples=400)
         covered += meter.points[-1].gold.low <= exact <= meter.points[-1].gold.high
-    assert covered >= 465
+    assert covered >= 90
 
 
 def test_one_prompt_gets_a_jackknife_interval_that_covers() -> None:
     covered = 0
-    for seed in range(300):
+    for seed in range(100):
         meter = measure(gaussian(1, 200, seed), ns=[4], seed=seed)
         assert meter.verdict == "undetermined" and meter.interval.startswith("jackknife")
         point = meter.points[-1].gold
         covered += point.low <= MAX_OF_NORMALS[4] / math.sqrt(2) <= point.high
-    assert covered >= 275
+    assert covered >= 89
 
 
 def test_the_naive_estimator_has_the_same_mean_and_more_variance() -> None:

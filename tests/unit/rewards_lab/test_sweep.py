@@ -1,4 +1,4 @@
-"""The overoptimization lab on a small grid: exact laws, a frontier that holds, files that resume."""
+"""The overoptimization lab on a small grid: exact laws, a frontier that holds, resuming."""
 
 from __future__ import annotations
 
@@ -19,7 +19,16 @@ from workbench.rewards_lab.sweep import Course, Grid, accuracy, size_effect
 from workbench.rewards_lab.sweep_drawings import sweep
 from workbench.rewards_lab.worlds import World, make_world
 
-SMALL = Grid(hidden=(4, 32), comparisons=(200,), noise=(0.0,), rl=((32, 200, 0.0),), rl_steps=20)
+SMALL = Grid(
+    hidden=(4, 32),
+    comparisons=(200,),
+    noise=(0.0,),
+    rl=((32, 200, 0.0),),
+    rl_steps=20,
+    vocabulary=4,
+    length=3,
+    prompts=2,
+)
 
 
 @pytest.fixture(scope="module")
