@@ -86,7 +86,7 @@ def _sweep(told: dict[str, Any]) -> Iterator[str]:
     for row in told["rows"]:
         if row["optimiser"] == "best-of-n":
             yield _cells(row)
-    yield "\n| hidden | comparisons | wrong labels | RL | accuracy | peak gold | at KL | last gold |"
+    yield "\n| hidden | comparisons | wrong labels | RL | accuracy | peak gold | at KL | last |"
     yield "|---|---|---|---|---|---|---|---|\n" + "\n".join(
         f"{_cells(row)} {row['last_gold']:.2f} |"
         for row in told["rows"]
@@ -107,7 +107,7 @@ def _cells(row: dict[str, Any]) -> str:
 
 
 def _tails(found: dict[str, Any]) -> Iterator[str]:
-    yield "| law | n | true xi | mean xi | sd | covered | mean Hill |\n|---|---|---|---|---|---|---|"
+    yield "| law | n | true xi | mean xi | sd | covered | mean Hill |\n" + "|---" * 7 + "|"
     for name, row in found.items():
         true = "" if row["true"] is None else f"{row['true']:.3f}"
         covered = "" if row["covered"] is None else f"{row['covered']} of {row['replicates']}"

@@ -1,4 +1,4 @@
-"""The acceptance checks of the reward instruments that take minutes; docs/rewards.md prints them."""
+"""The long acceptance checks of the reward instruments; docs/rewards.md prints the same."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ COMMANDS: dict[str, str] = {
     "generalise": "workbench.cli.rewards_generalise:generalise",
     "overoptimize": "workbench.cli.rewards_overoptimize:overoptimize",
     "scan": "workbench.cli.rewards_scan:scan",
+    "search": "workbench.cli.rewards_search:search",
     "tails": "workbench.cli.rewards_tails:tails",
 }
 """Command name to where it is; each file imports what it computes with inside its function."""

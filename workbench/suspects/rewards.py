@@ -19,6 +19,8 @@ from workbench.suspects.engine import RewardModel
 from workbench.suspects.files import CLASSIFIERS, check_directory
 
 if TYPE_CHECKING:
+    import torch
+
     from workbench.suspects.tokens import Tokens
 
 BATCH_TOKENS = 8192
@@ -131,6 +133,53 @@ class SequenceClassifier:
             for i, value in zip(batch, logits[:, output].tolist(), strict=True):
                 rewards[i] = value
         return _checked(rewards, len(conversations), self._files.path.name)
+
+    def differentiable(
+        self, prompt: str
+    ) -> tuple[Callable[[torch.Tensor], torch.Tensor], tuple[int, ...]]:
+        """The reward of replies to a prompt as a function of one-hot tokens, and their token ids.
+
+        The function takes [batch, length, choices] and gives rewards [batch]; choice j stands for
+        token id `ids[j]`: every token but the special ones. Gradients reach the one-hots alone.
+        Raises BadParameter where the reply is not one run of tokens of its own in the rendering.
+        """
+        import torch
+
+        model, output = self._model
+        before, after = self._around(prompt)
+        table = model.get_input_embeddings().weight.detach()
+        special = self._tokens.special
+        ids = tuple(i for i in range(len(self._tokens.tokenizer)) if i not in special)
+        chosen = table[list(ids)]
+
+        def reward(rows: torch.Tensor) -> torch.Tensor:
+            if len(before) + rows.shape[1] + len(after) > self._context:
+                raise BadParameter(
+                    f"a reply of {rows.shape[1]} tokens does not fit the reward model",
+                    hint=f"It takes {self._context} tokens with the prompt.",
+                )
+            ends = [table[list(end)].expand(len(rows), -1, -1) for end in (before, after)]
+            said = rows.to(table.device, table.dtype) @ chosen
+            logits = model(inputs_embeds=torch.cat([ends[0], said, ends[1]], dim=1)).logits
+            values: torch.Tensor = logits[:, output].float().cpu()
+            return values
+
+        return reward, ids
+
+    def text_of(self, token_ids: Sequence[int]) -> str:
+        """The text of a reply."""
+        return self._tokens.decode(token_ids)
+
+    def _around(self, prompt: str) -> tuple[list[int], list[int]]:
+        """The token ids before and after a reply, found where two short replies differ."""
+        one, two = (self._encode(exchange(prompt, text))["input_ids"] for text in ("a", "b"))
+        differ = [i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b]
+        if len(one) != len(two) or len(differ) != 1:
+            raise BadParameter(
+                "the reply has no place of its own in what the reward model reads",
+                hint="Its tokenizer or template merges the reply with what stands around it.",
+            )
+        return one[: differ[0]], one[differ[0] + 1 :]
 
     def _encode(self, conversation: Conversation) -> dict[str, list[int]]:
         turns = [m["content"] for m in conversation]

@@ -128,6 +128,28 @@ def test_scan(call: Call, tmp_path: Path) -> None:
     assert "1 of 1 effects flagged" in page.out and (tmp_path / "scan.html").exists()
 
 
+def test_search(call: Call, llama: Path, save_model: Callable[[object], Path]) -> None:
+    """The found reply earns more than any sampled one, and has a price."""
+    import torch
+    from transformers import LlamaConfig, LlamaForSequenceClassification
+
+    torch.manual_seed(0)
+    small = {"vocab_size": 400, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1}
+    heads = {"num_attention_heads": 2, "max_position_embeddings": 64, "num_labels": 1}
+    config = LlamaConfig(**small, **heads, pad_token_id=0, initializer_range=0.5)
+    reward = save_model(LlamaForSequenceClassification(config))
+    named = ("rewards", "search", "--reward", reward, "--prompt", "Sing.", "--length", 4)
+    answer = call(*named, "--suspect", llama, "--replies", 12, "--steps", 40, "--json")
+    assert answer.code == 0, answer.err
+    document = json.loads(answer.out)
+    policy = document["policy"]
+    assert document["reward"] > policy["best"] >= policy["mean"]
+    assert policy["log_q"] < -5 and len(policy["exchange"]) >= 2
+    assert all(one["gain"] > 0 and one["kl"] > 0 for one in policy["exchange"])
+    plain = call(*named, "--steps", 8)
+    assert plain.code == 0 and "replies scored" in plain.out and "control" not in plain.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [

@@ -182,3 +182,24 @@ def test_a_suspects_reward_is_guarded_and_metered(llama: Path, llama_rm: Path) -
     fingerprints = (loaded.fingerprint(), Suspect.load(llama, device="cpu").fingerprint())
     assert [f["reward"] is None for f in fingerprints] == [False, True]
     assert loaded.reward.fingerprint() == fingerprints[0]["reward"]
+
+
+def test_the_differentiable_reward_is_the_reward(saved: Path) -> None:
+    import torch
+
+    reward = SequenceClassifier(saved, device="cpu")
+    function, ids = reward.differentiable("Why does the fox sing?")
+    assert not set(ids) & {0, 1, 2, 3, 4, 5}
+    rows = torch.nn.functional.one_hot(torch.tensor([[70, 81, 92]]), len(ids)).float()
+    text = reward.text_of([ids[i] for i in (70, 81, 92)])
+    made = function(rows.requires_grad_())
+    (gradient,) = torch.autograd.grad(made.sum(), rows)
+    assert gradient.abs().sum() > 0
+    if (
+        len(reward._encode(exchange("Why does the fox sing?", text))["input_ids"])
+        == len(reward._encode(exchange("Why does the fox sing?", "a"))["input_ids"]) + 2
+    ):
+        (scored,) = reward.score([exchange("Why does the fox sing?", text)])
+        assert float(made.detach()[0]) == pytest.approx(scored, abs=1e-4)
+    with pytest.raises(BadParameter, match="does not fit"):
+        function(torch.zeros(1, 200, len(ids)))
