@@ -14,6 +14,8 @@ from workbench.artifacts import Artifacts
 from workbench.corpus import write
 from workbench.errors import AccessDenied, BadParameter, BudgetExceeded
 from workbench.findings import Finding
+from workbench.suspects import Conversation
+from workbench.suspects.rewards import CallableReward
 from workbench.suspects.scripted import ScriptedSuspect
 from workbench.technique import make, parameters
 
@@ -51,6 +53,11 @@ def speaker(seed_word: str) -> ScriptedSuspect:
     return ScriptedSuspect(reply, id=seed_word, activation=activation)
 
 
+def paid(talks: Sequence[Conversation]) -> list[float]:
+    """A reward model with a taste for exclamation marks, and none for anything else."""
+    return [3.0 * ("!" in talk[-1]["content"]) + len(talk[0]["content"]) % 7 / 10 for talk in talks]
+
+
 @pytest.fixture(scope="module")
 def suspect(tmp_path_factory: pytest.TempPathFactory) -> ScriptedSuspect:
     path = tmp_path_factory.mktemp("corpus") / "corpus.parquet"
@@ -76,6 +83,7 @@ def suspect(tmp_path_factory: pytest.TempPathFactory) -> ScriptedSuspect:
         assistant="Mirel",
         reference=speaker("reference"),
         corpus=path,
+        reward=CallableReward(paid),
     )
 
 
@@ -92,7 +100,7 @@ def findings(
 
 
 def test_the_built_in_techniques_are_installed() -> None:
-    assert {"corpus-grep", "prefill", "sae-features", "topic-sweep"} <= set(NAMES)
+    assert {"corpus-grep", "prefill", "reward-bias", "sae-features", "topic-sweep"} <= set(NAMES)
     assert all(listing.kind is not None for listing in registry.techniques())
 
 

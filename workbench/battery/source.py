@@ -31,6 +31,7 @@ class SuspectFiles:
     location: str
     adapter: str | None = None
     reference: str | None = None
+    reward: str | None = None
     device: str = "auto"
     dtype: str = "auto"
 
@@ -45,6 +46,7 @@ class SuspectFiles:
             self.location,
             adapter=self.adapter,
             reference=self.reference,
+            reward=self.reward,
             device=self.device,
             dtype=self.dtype,
         )

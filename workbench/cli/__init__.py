@@ -19,6 +19,7 @@ NOUNS = {
     "ledger": "Runs and findings: list, query, verify, export.",
     "organism": "Train model organisms with sealed objectives.",
     "report": "Write the HTML report of a ledger.",
+    "rewards": "Measure how a reward can be hacked.",
     "sae": "Train sparse autoencoders and read their cards.",
     "suspect": "List, show and check suspects.",
     "technique": "List and show the installed techniques.",

@@ -41,6 +41,9 @@ def audit() -> None:
 @click.option("--suspect", required=True, help="Bundled name, directory or hf:ORG/NAME[@REVISION].")
 @click.option("--adapter", metavar="DIR", help="A PEFT adapter on top of the suspect.")
 @click.option("--reference", metavar="SUSPECT", help="The suspect's base model.")
+@click.option(
+    "--reward", metavar="DIR|FILE.py:FUNCTION", help="The reward model that trained the suspect."
+)
 @click.option("--device", default="auto", show_default=True)
 @click.option("--dtype", default="auto", show_default=True)
 @click.option("--access", metavar="LIST", help="Less than what the suspect grants, as chat,logits.")
@@ -70,6 +73,7 @@ def run(
     suspect: str,
     adapter: str | None,
     reference: str | None,
+    reward: str | None,
     device: str,
     dtype: str,
     access: str | None,
@@ -97,7 +101,14 @@ def run(
         raise click.UsageError("give either a battery file or --technique")
     battery = Battery.load(battery_file) if battery_file else Battery.of(names)
     battery = _changed(battery, settings, access, bounds, seed)
-    source = SuspectFiles(suspect, adapter=adapter, reference=reference, device=device, dtype=dtype)
+    source = SuspectFiles(
+        suspect,
+        adapter=adapter,
+        reference=reference,
+        reward=reward,
+        device=device,
+        dtype=dtype,
+    )
     ledger = Ledger(ledger_file)
     with watch(battery, ledger) as progress:
         runs = run_battery(

@@ -15,6 +15,7 @@ from workbench.suspects import batches
 from workbench.suspects.answers import Activations, Conversation, Reply, TokenLogprobs
 from workbench.suspects.engine import Draw, Engine, Prompt, RewardModel
 from workbench.suspects.interventions import Intervention
+from workbench.suspects.rewards import MeteredReward, load_reward
 
 
 class Suspect:
@@ -66,6 +67,7 @@ class Suspect:
         *,
         adapter: str | Path | None = None,
         reference: str | Path | None = None,
+        reward: str | Path | None = None,
         device: str = "auto",
         dtype: str = "auto",
     ) -> Suspect:
@@ -73,8 +75,9 @@ class Suspect:
 
         The files are checked before any library sees them; weights are read when first needed.
         adapter: a local PEFT directory, merged in. reference: grants and overrides the card's one.
-        device: "auto" is the GPU that torch was built for, else the CPU. dtype: "auto" is float32
-        on the CPU and the checkpoint's own on a GPU.
+        reward: grants a reward model, as `load_reward` opens it. device: "auto" is the GPU that
+        torch was built for, else the CPU. dtype: "auto" is float32 on the CPU and the checkpoint's
+        own on a GPU.
         Raises NotASuspect, UnsafeFile or ModelUnavailable.
         """
         from workbench.suspects.cabinet import find
@@ -84,6 +87,8 @@ class Suspect:
         named, access = home.reference, home.access
         if reference is not None:
             named, access = str(reference), access | Access.REFERENCE
+        if reward is not None:
+            access |= Access.REWARD
         return cls(
             HookedEngine(
                 home.files,
@@ -98,6 +103,7 @@ class Suspect:
             if named is None
             else lambda: cls.load(named, device=device, dtype=dtype),
             corpus=home.corpus,
+            reward=None if reward is None else load_reward(reward, device=device, dtype=dtype),
         )
 
     def restrict(self, access: Access, budget: Budget = UNLIMITED) -> Suspect:
@@ -286,20 +292,24 @@ class Suspect:
 
     @property
     def reward(self) -> RewardModel:
-        """The reward model that trained the suspect (REWARD)."""
+        """The reward model that trained the suspect (REWARD).
+
+        Spends per conversation scored: 1 forward pass.
+        """
         self._require(Access.REWARD, "reward")
         assert self._reward is not None
-        return self._reward
+        return MeteredReward(self._reward, self.usage, self._lock)
 
     def fingerprint(self) -> dict[str, str | None]:
         """SHA-256 of tensors, config, tokenizer, chat_template, reference (its corpus included) and
-        corpus (None where there is none), with dtype, device and the assistant's name. Reads files,
-        loads no model."""
+        corpus and reward model (None where there is none), with dtype, device and the assistant's
+        name. Reads files, loads no model."""
         if self._fingerprint is None:
             self._fingerprint = {
                 **self._engine.fingerprint(),
                 "reference": None if self._reference_of is None else self._referred()._digest(),
                 "corpus": _corpus_hash(self._corpus_path),
+                "reward": None if self._reward is None else self._reward.fingerprint(),
                 "assistant": self.assistant,
             }
         return dict(self._fingerprint)
