@@ -7,7 +7,12 @@ import importlib
 import click
 
 COMMANDS: dict[str, str] = {
+    "assisted": "workbench.cli.rewards_assisted:assisted",
     "best-of-n": "workbench.cli.rewards_best_of_n:best_of_n",
+    "gaps": "workbench.cli.rewards_gaps:gaps",
+    "loops": "workbench.cli.rewards_loops:loops",
+    "pareto": "workbench.cli.rewards_pareto:pareto",
+    "preferences": "workbench.cli.rewards_preferences:preferences",
 }
 """Command name to where it is; each file imports what it computes with inside its function."""
 
