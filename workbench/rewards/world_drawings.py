@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from workbench.rewards import pareto
 from workbench.rewards.charts import Chart, Drawing, Series
 from workbench.rewards.linter import Lint, Way
 
@@ -42,6 +45,61 @@ def loops(found: Lint) -> tuple[Drawing, ...]:
             + (f" within {found.horizon} steps." if found.horizon else "."),
         ),
     )
+
+
+def frontier(found: pareto.Board) -> tuple[Drawing, ...]:
+    """Detection against cost with the hull; what is off the hull is grey."""
+    corners = sorted((p for p in found.points if p.hull), key=lambda p: p.cost)
+    series = [_dots(point) for point in found.points]
+    path = _mixtures(corners)
+    series.append(Series("mixtures on the frontier", *path, dashed=True))
+    series += [_ellipse(point) for point in found.points if _spread(point)]
+    off = sum(not point.hull for point in found.points)
+    return (
+        Chart(
+            title=f"{len(corners)} on the frontier of cost and detection, {off} below it",
+            x_label="mean cost of an audit, in the unit of the table",
+            y_label="AUROC of the score, 95 % interval",
+            series=tuple(series),
+            how_to_read="choosing at random between two techniques reaches the dashed line between "
+            "them; a grey technique is never worth its cost. Dotted rings hold 95 % of the "
+            f"{found.resamples} resamples of suspects.",
+        ),
+    )
+
+
+def _dots(point: pareto.Point) -> Series:
+    low, high = point.value_interval
+    return Series(
+        point.name,
+        (point.cost,),
+        (point.value,),
+        (low,),
+        (high,),
+        shape="points",
+        control=not point.hull,
+    )
+
+
+def _mixtures(corners: list[pareto.Point]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return tuple(p.cost for p in corners), tuple(p.value for p in corners)
+
+
+def _spread(point: pareto.Point) -> bool:
+    return min(b - a for a, b in (point.cost_interval, point.value_interval)) > 0
+
+
+def _ellipse(point: pareto.Point) -> Series:
+    """The 95 % ellipse of a normal with the spreads and the correlation of the resamples."""
+    wide, high = ((b - a) / 3.92 for a, b in (point.cost_interval, point.value_interval))
+    radius, r = math.sqrt(5.991), point.correlation
+    turns = [2 * math.pi * i / 40 for i in range(41)]
+    x = tuple(point.cost + radius * wide * math.cos(t) for t in turns)
+    y = tuple(
+        point.value + radius * high * (r * math.cos(t) + math.sqrt(max(0, 1 - r * r)) * math.sin(t))
+        for t in turns
+    )
+    return Series(f"95 % of {point.name}", x, y, control=True, dashed=True)
 
 
 def label(way: Way) -> str:
