@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+from workbench.rewards import gaps as gap_board
 from workbench.rewards import pareto
 from workbench.rewards.charts import Chart, Drawing, Series
 from workbench.rewards.linter import Lint, Way
+from workbench.rewards.quantiles import QuantileLine
 
 
 def loops(found: Lint) -> tuple[Drawing, ...]:
@@ -100,6 +102,71 @@ def _ellipse(point: pareto.Point) -> Series:
         for t in turns
     )
     return Series(f"95 % of {point.name}", x, y, control=True, dashed=True)
+
+
+def gaps(found: gap_board.Board) -> tuple[Drawing, ...]:
+    """The gap against what honest incompetence leaves; and against size, with its upper tail."""
+    solvers = list(dict.fromkeys(gap.solver for gap in found.gaps))
+    flagged = sum(gap.verdict.startswith("more") for gap in found.gaps)
+    top = max(max((gap.expected for gap in found.gaps), default=0.0), 0.05)
+    shown = [
+        Chart(
+            title=f"{flagged} of {len(found.gaps)} gaps are more than brittleness explains",
+            x_label="gap that honest incompetence leaves, p - p^m",
+            y_label="gap D = pass rate on visible tests - on held-out tests",
+            series=(
+                *(_gap_dots([g for g in found.gaps if g.solver == name]) for name in solvers),
+                Series("honest incompetence", (0.0, top), (0.0, top), control=True, dashed=True),
+            ),
+            how_to_read="a point on the line is as brittle as its visible tests say; one whose "
+            "95 % interval lies above it passes visible tests that it has not solved.",
+        )
+    ]
+    if found.line is not None:
+        shown.append(_by_size(found, solvers, found.line))
+    return tuple(shown)
+
+
+def _gap_dots(mine: list[gap_board.Gap]) -> Series:
+    return Series(
+        mine[0].solver,
+        tuple(gap.expected for gap in mine),
+        tuple(gap.gap for gap in mine),
+        tuple(gap.expected + gap.interval[0] for gap in mine),
+        tuple(gap.expected + gap.interval[1] for gap in mine),
+        shape="points",
+    )
+
+
+def _by_size(found: gap_board.Board, solvers: list[str], line: QuantileLine) -> Chart:
+    sized = [gap for gap in found.gaps if gap.size]
+    ends = sorted(gap.size or 1.0 for gap in sized)[:: max(1, len(sized) - 1)]
+    low, high = line.slope_interval
+    return Chart(
+        title=f"The upper tail of the gap grows by {line.slope:.2f} for ten times the size",
+        x_label="size of the solution, lines",
+        y_label="gap D",
+        series=(
+            *(
+                Series(
+                    name,
+                    tuple(gap.size or 1.0 for gap in sized if gap.solver == name),
+                    tuple(gap.gap for gap in sized if gap.solver == name),
+                    shape="points",
+                )
+                for name in solvers
+            ),
+            Series(
+                "90th percentile",
+                tuple(ends),
+                tuple(line.intercept + line.slope * math.log10(size) for size in ends),
+                dashed=True,
+            ),
+        ),
+        how_to_read=f"the slope is {line.slope:.3f} a decade (95 % {low:.3f} to {high:.3f}, "
+        f"n = {line.n}); a tail, not the typical gap.",
+        log_x=True,
+    )
 
 
 def label(way: Way) -> str:
