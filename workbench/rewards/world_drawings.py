@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 from workbench.rewards import gaps as gap_board
 from workbench.rewards import pareto
+from workbench.rewards.assisted import Condition
 from workbench.rewards.charts import Chart, Drawing, Series
 from workbench.rewards.linter import Lint, Way
 from workbench.rewards.quantiles import QuantileLine
@@ -166,6 +168,34 @@ def _by_size(found: gap_board.Board, solvers: list[str], line: QuantileLine) -> 
         how_to_read=f"the slope is {line.slope:.3f} a decade (95 % {low:.3f} to {high:.3f}, "
         f"n = {line.n}); a tail, not the typical gap.",
         log_x=True,
+    )
+
+
+def assisted(found: Mapping[str, Sequence[Condition]]) -> tuple[Drawing, ...]:
+    """What each critic adds to the accuracy of the evaluator alone."""
+    series = []
+    for name, conditions in found.items():
+        shown = [c for c in conditions if c.uplift is not None and c.interval is not None]
+        series.append(
+            Series(
+                name,
+                tuple(c.name for c in shown),
+                tuple(c.uplift or 0.0 for c in shown),
+                tuple(c.interval[0] for c in shown if c.interval),
+                tuple(c.interval[1] for c in shown if c.interval),
+                shape="bars",
+            )
+        )
+    n = max((c.accuracy.n for conditions in found.values() for c in conditions), default=0)
+    return (
+        Chart(
+            title="What a critic adds to a weak evaluator",
+            x_label="critic",
+            y_label=f"accuracy with the critic - accuracy alone (n = {n} responses)",
+            series=tuple(series),
+            how_to_read="0 is the evaluator alone on the same responses; intervals are 95 %, "
+            "paired. Below 0 the critic makes verdicts worse than none would.",
+        ),
     )
 
 
