@@ -44,4 +44,4 @@ def test_more_labels_make_a_better_critic_and_none_a_useless_one() -> None:
     shuffled = draw_responses(evaluator, 2000, rng)
     object.__setattr__(shuffled, "flaw", rng.permutation(shuffled.flaw))
     useless = measured(TrainedCritic.train(shuffled).tell(fresh), fresh)
-    assert useless.points == pytest.approx(1 / 8, abs=0.05)
+    assert useless.points < 0.2
