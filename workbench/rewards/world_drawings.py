@@ -10,6 +10,7 @@ from workbench.rewards import pareto
 from workbench.rewards.assisted import Condition
 from workbench.rewards.charts import Chart, Drawing, Series
 from workbench.rewards.linter import Lint, Way
+from workbench.rewards.preferences import Bin
 from workbench.rewards.quantiles import QuantileLine
 
 
@@ -195,6 +196,30 @@ def assisted(found: Mapping[str, Sequence[Condition]]) -> tuple[Drawing, ...]:
             series=tuple(series),
             how_to_read="0 is the evaluator alone on the same responses; intervals are 95 %, "
             "paired. Below 0 the critic makes verdicts worse than none would.",
+        ),
+    )
+
+
+def calibration(bins: Sequence[Bin]) -> tuple[Drawing, ...]:
+    """Predicted against observed preference on answers held out in turn."""
+    return (
+        Chart(
+            title="How often held-out answers are as predicted",
+            x_label="predicted chance that a is preferred",
+            y_label="share of answers that preferred a, 95 % interval",
+            series=(
+                Series(
+                    "held-out answers",
+                    tuple(found.predicted for found in bins),
+                    tuple(found.observed.value for found in bins),
+                    tuple(found.observed.interval[0] for found in bins),
+                    tuple(found.observed.interval[1] for found in bins),
+                    shape="points",
+                ),
+                Series("perfect calibration", (0.0, 1.0), (0.0, 1.0), control=True, dashed=True),
+            ),
+            how_to_read="points on the dashed line are calibrated; flatter than it: the rater is "
+            "noisier than the model assumes.",
         ),
     )
 

@@ -127,14 +127,14 @@ def train_drivers(
     g = np.asarray(discounts, dtype=np.float64)[:, None]
     rewards = rewards / np.maximum(np.abs(rewards).max(axis=(1, 2), keepdims=True), 1e-300)
     rows = np.arange(size)[:, None]
-    place = _put(rng, worlds, (size, cars), start_anywhere)
+    place = put(rng, worlds, (size, cars), start_anywhere)
     spread = np.full((size, 1, 1), 0.0)
     for update in range(updates):
         policy = drivers.policy()
         cumulative = np.cumsum(policy, axis=2)
         seen = np.empty((steps, 4, size, cars))
         for t in range(steps):
-            action = _draw(rng, cumulative[rows, place])
+            action = draw_actions(rng, cumulative[rows, place])
             got = rewards[rows, place, action]
             ended = worlds.done[rows, place, action]
             after = worlds.following[rows, place, action]
@@ -142,7 +142,7 @@ def train_drivers(
             surprise = g * (got + follow) - drivers.values[rows, place]
             back = ended | (rng.random((size, cars)) < restart)
             seen[t] = place, action, surprise, back
-            place = np.where(back, _put(rng, worlds, (size, cars), start_anywhere), after)
+            place = np.where(back, put(rng, worlds, (size, cars), start_anywhere), after)
         advantage = np.empty((steps, size, cars))
         running = np.zeros((size, cars))
         for t in reversed(range(steps)):
@@ -157,7 +157,7 @@ def train_drivers(
         progress((update + 1) / updates)
 
 
-def _draw(rng: np.random.Generator, cumulative: Floats) -> Integers:
+def draw_actions(rng: np.random.Generator, cumulative: Floats) -> Integers:
     """An action for each car from the cumulated probabilities [world, car, action]."""
     import numpy as np
 
@@ -166,7 +166,7 @@ def _draw(rng: np.random.Generator, cumulative: Floats) -> Integers:
     return action
 
 
-def _put(
+def put(
     rng: np.random.Generator, worlds: Worlds, shape: tuple[int, int], anywhere: float
 ) -> Integers:
     """Where cars start: anywhere that there is something to do, or at the start."""
@@ -209,12 +209,16 @@ def _step(
 
 
 def sample_returns(
-    drivers: Drivers, *, cars: int, horizon: int, seed: int
+    drivers: Drivers, *, cars: int, horizon: int, seed: int, paid: Floats | None = None
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Rewards [world, car], undiscounted, of races from the start, and which were finished."""
+    """Rewards [world, car], undiscounted, of races from the start, and which were finished.
+
+    paid: rewards to count instead of the worlds' own [world, state, action].
+    """
     import numpy as np
 
     worlds = drivers.worlds
+    rewards = worlds.paid if paid is None else paid
     rng = np.random.default_rng(seed)
     rows = np.arange(len(worlds.start))[:, None]
     place = np.repeat(worlds.start[:, None], cars, axis=1)
@@ -222,8 +226,8 @@ def sample_returns(
     finished = np.zeros(place.shape, dtype=bool)
     cumulative = np.cumsum(drivers.policy(), axis=2)
     for _ in range(horizon):
-        action = _draw(rng, cumulative[rows, place])
-        total += np.where(finished, 0.0, worlds.paid[rows, place, action])
+        action = draw_actions(rng, cumulative[rows, place])
+        total += np.where(finished, 0.0, rewards[rows, place, action])
         finished |= worlds.done[rows, place, action]
         place = worlds.following[rows, place, action]
     return total, finished
