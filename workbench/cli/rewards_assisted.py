@@ -77,7 +77,7 @@ def _print(conditions: tuple[Condition, ...], closed: dict[str, float]) -> None:
                 c.name,
                 c.accuracy.n,
                 f"{c.accuracy.value:.3f}",
-                *([f"{closed[c.name]:.3f}"] * bool(closed)),
+                *(f"{closed[c.name]:.3f}" for _ in range(bool(closed))),
                 "" if c.hits is None else f"{c.hits.value:.3f}",
                 "" if c.alarms is None else f"{c.alarms.value:.3f}",
                 "" if c.uplift is None else f"{c.uplift:+.3f}",
