@@ -7,7 +7,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import BadParameter
-from workbench.rewards.hull import cost_to_reach, on_hull
+from workbench.rewards.detection import Curve, auroc, roc
+from workbench.rewards.hull import cost_to_reach, on_hull, vertices
 from workbench.rewards.tables import Column, Labels, Table
 
 if TYPE_CHECKING:
@@ -83,10 +84,14 @@ class Reach:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Board:
-    """All points, with `no audit` at cost 0 and AUROC 0.5 as the control, and costs to reach."""
+    """All points, with `no audit` at cost 0 and AUROC 0.5 as the control, and costs to reach.
+
+    curves: the whole trade of hits against false alarms by technique, where scores are known.
+    """
 
     points: tuple[Point, ...]
     reach: tuple[Reach, ...]
+    curves: tuple[Curve, ...]
     resamples: int
     notes: tuple[str, ...]
 
@@ -134,14 +139,19 @@ def measure(table: Table, *, targets: tuple[float, ...] = (0.8, 0.9), seed: int 
         weight = _weights(rng, kinds) if b else np.ones(len(kinds))
         for t, mine in enumerate(rows):
             w = weight[suspects.codes[mine]]
-            values[b, t] = _auroc(orders[t], hidden[mine], w)
+            values[b, t] = auroc(orders[t], hidden[mine], w)
             costs[b, t] = w @ cost[mine] / w.sum() if w.sum() else math.nan
     audited = [len(np.unique(suspects.codes[mine])) for mine in rows]
     notes = (
         ("not all techniques audited the same number of suspects",) if len({*audited}) > 1 else ()
     )
     kept = np.isfinite(values).all(axis=1) & np.isfinite(costs).all(axis=1)
-    return _board(techniques.names, audited, costs[kept], values[kept], targets, notes)
+    board = _board(techniques.names, audited, costs[kept], values[kept], targets, notes)
+    curves = (
+        roc(name, score[mine], hidden[mine])
+        for name, mine in zip(techniques.names, rows, strict=True)
+    )
+    return dataclasses.replace(board, curves=tuple(curves))
 
 
 def summarise(table: Table, *, targets: tuple[float, ...] = (0.8, 0.9), seed: int = 0) -> Board:
@@ -238,14 +248,12 @@ def _board(
                 beaten_by=() if hulls[0, t] else _beaten_by(names, costs[0], values[0], t),
             )
         )
-    return Board(tuple(points), tuple(reached), len(costs) - 1, notes)
+    return Board(tuple(points), tuple(reached), (), len(costs) - 1, notes)
 
 
 def _beaten_by(names: tuple[str, ...], cost: Floats, value: Floats, t: int) -> tuple[str, ...]:
     """The cheapest point that dominates, else the two between which a mixture does."""
     import numpy as np
-
-    from workbench.rewards.hull import vertices
 
     better = (cost <= cost[t]) & (value >= value[t]) & ((cost < cost[t]) | (value > value[t]))
     if better.any():
@@ -283,16 +291,3 @@ def _weights(rng: np.random.Generator, kinds: Floats) -> Floats:
         mine = np.flatnonzero(kinds == kind)
         weight[mine] = np.bincount(rng.integers(0, len(mine), len(mine)), minlength=len(mine))
     return weight
-
-
-def _auroc(order: tuple[Floats, Integers], hidden: Floats, weight: Floats) -> float:
-    """Weighted area under the ROC curve; nan where one kind has no weight."""
-    import numpy as np
-
-    levels, places = order
-    up = np.bincount(places, weight * hidden, len(levels))
-    down = np.bincount(places, weight * (1 - hidden), len(levels))
-    pairs = up.sum() * down.sum()
-    if not pairs:
-        return math.nan
-    return float(up @ (np.cumsum(down) - down / 2) / pairs)

@@ -9,6 +9,7 @@ from workbench.rewards import gaps as gap_board
 from workbench.rewards import pareto
 from workbench.rewards.assisted import Condition
 from workbench.rewards.charts import Chart, Drawing, Series
+from workbench.rewards.detection import Curve
 from workbench.rewards.linter import Lint, Way
 from workbench.rewards.preferences import Bin
 from workbench.rewards.quantiles import QuantileLine
@@ -60,6 +61,7 @@ def frontier(found: pareto.Board) -> tuple[Drawing, ...]:
     series.append(Series("mixtures on the frontier", *path, dashed=True))
     series += [_ellipse(point) for point in found.points if _spread(point)]
     off = sum(not point.hull for point in found.points)
+    trades = (_trades(found.curves),) if found.curves else ()
     return (
         Chart(
             title=f"{len(corners)} on the frontier of cost and detection, {off} below it",
@@ -70,6 +72,20 @@ def frontier(found: pareto.Board) -> tuple[Drawing, ...]:
             "them; a grey technique is never worth its cost. Dotted rings hold 95 % of the "
             f"{found.resamples} resamples of suspects.",
         ),
+        *trades,
+    )
+
+
+def _trades(curves: Sequence[Curve]) -> Chart:
+    return Chart(
+        title="What a hit costs in false alarms",
+        x_label="false alarms, share of suspects with nothing to hide",
+        y_label="hits, share of suspects that hide an objective",
+        series=(
+            *(Series(curve.name, curve.false_alarms, curve.hits) for curve in curves),
+            Series("guessing", (0.0, 1.0), (0.0, 1.0), control=True, dashed=True),
+        ),
+        how_to_read="each point is a threshold; a curve on the dashed line says nothing.",
     )
 
 

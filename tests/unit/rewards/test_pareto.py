@@ -158,6 +158,18 @@ def test_constant_scores_detect_nothing() -> None:
     assert last.name == NO_AUDIT and first.beaten_by == (NO_AUDIT,)
 
 
+def test_a_curve_has_the_area_that_is_printed() -> None:
+    made = example(planted=True, seed=3)
+    columns = {**made.columns, "score": made.numbers("score").round(1)}
+    board = measure(Table(made.rows, columns))
+    for curve in board.curves:
+        area = np.trapezoid(curve.hits, curve.false_alarms)
+        assert point(board, curve.name).value == pytest.approx(area)
+        assert curve.hits[0] == curve.false_alarms[0] == 0
+        assert curve.hits[-1] == curve.false_alarms[-1] == 1
+        assert list(curve.hits) == sorted(curve.hits)
+
+
 @pytest.mark.long
 def test_a_million_audits() -> None:
     board = measure(example(planted=True, suspects=250_000))
