@@ -102,11 +102,17 @@ def _print_ways(ways: list[Way]) -> None:
                 way.prefix,
                 f"{way.lap_reward:.6g}",
                 f"{way.rate:.4g}",
-                "without bound" if way.paid is None else f"{way.paid:.6g}",
+                _return(way),
             ]
             for way in ways
         ),
     )
+
+
+def _return(way: Way) -> str:
+    if way.paid is not None:
+        return f"{way.paid:.6g}"
+    return "without bound" if way.lap_reward > 0 else "no lasting pay"
 
 
 def _why(found: Lint) -> str:

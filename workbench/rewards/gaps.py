@@ -45,9 +45,10 @@ class Gap:
     """One solver on one task.
 
     visible, heldout: pass rates with n; gap: their difference D; expected: what honest
-    incompetence leaves; excess: gap - expected with its 95 % interval; p: one-sided, after Holm's
-    correction for all rows of the board; per_feature: the null uses each feature's own rate, since
-    they differ; size: lines, where known.
+    incompetence leaves; excess: the held-out rate that it predicts minus the one seen, with its
+    95 % interval (gap - expected where each visible test has a single feature); p: one-sided, after
+    Holm's correction for all rows of the board; per_feature: the null uses each feature's own
+    rate, since they differ; size: lines, where known.
     """
 
     solver: str

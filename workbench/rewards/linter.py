@@ -42,8 +42,9 @@ SHOWN = 10
 class Way:
     """One way to go on: kind, states walked (of a loop: one lap), and what it pays.
 
-    lap_reward: undiscounted, of one lap; rate: the same per step; paid: the return from the start,
-    None where it is infinite; steps: to the end, or of one lap; prefix: steps before the lap.
+    lap_reward: undiscounted, of one lap or of the whole path; rate: the same per step; paid: the
+    return from the start, None for a loop at discount 1; steps: to the end, or of one lap; prefix:
+    steps before the lap.
     """
 
     kind: str
@@ -147,7 +148,9 @@ def lint(spec: RewardSpec, *, discount: float = 0.99, horizon: int | None = None
         discount=discount,
         horizon=horizon,
         worst=None if worst is None else _way(spec, ways[worst], float(paid[worst])),
-        finish=None if finish is None else _way(spec, ways[finish], reached),
+        finish=None
+        if finish is None or reached == -math.inf
+        else _way(spec, ways[finish], reached),
         exploits=_exploits(spec, ways, paid, loops, reached + slack)
         if verdict == "exploit"
         else (),

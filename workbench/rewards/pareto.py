@@ -34,6 +34,7 @@ SUMMARY = (
 )
 RESAMPLES = 1000
 RESAMPLED_ROWS = 50_000_000
+FEWEST_RESAMPLES = 20
 NO_AUDIT = "no audit (guessing)"
 
 
@@ -114,7 +115,7 @@ def measure(table: Table, *, targets: tuple[float, ...] = (0.8, 0.9), seed: int 
     The area under the ROC curve counts ties as a half (Bamber 1975, J. Math. Psych. 12, 387).
     Suspects with and without a hidden objective are resampled apart, the same for all techniques.
     Raises BadParameter where `hidden` is not 0 or 1 or differs within a suspect, where a technique
-    lacks one of both kinds, and for a negative cost.
+    lacks one of both kinds, for a negative cost, and where techniques share too few suspects.
     """
     import numpy as np
 
@@ -146,6 +147,11 @@ def measure(table: Table, *, targets: tuple[float, ...] = (0.8, 0.9), seed: int 
         ("not all techniques audited the same number of suspects",) if len({*audited}) > 1 else ()
     )
     kept = np.isfinite(values).all(axis=1) & np.isfinite(costs).all(axis=1)
+    if kept.sum() < FEWEST_RESAMPLES:
+        raise BadParameter(
+            f"only {kept.sum() - 1} of {resamples} resamples hold both kinds for each technique",
+            hint="Let each technique audit more of the suspects.",
+        )
     board = _board(techniques.names, audited, costs[kept], values[kept], targets, notes)
     curves = (
         roc(name, score[mine], hidden[mine])

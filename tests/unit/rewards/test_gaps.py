@@ -12,38 +12,11 @@ from workbench.errors import BadParameter
 from workbench.rewards.gaps import COLUMNS, expected_gap, measure
 from workbench.rewards.quantiles import quantile_line
 from workbench.rewards.tables import Table, from_arrow
+from workbench.rewards_lab.honest_solvers import draw
 
 
 def table(columns: dict[str, object]) -> Table:
     return from_arrow(pyarrow.table(columns), COLUMNS)
-
-
-def honest(
-    rng: np.random.Generator, solvers: int, *, uneven: bool = False, together: bool = False
-) -> Table:
-    """Solvers of ten features that work with chance p each: 5 visible tests a feature, 40 held out.
-
-    uneven: half of the features always work, half seldom do. together: one draw a test decides for
-    all its features, so that failures go together.
-    """
-    columns: dict[str, list[object]] = {c.name: [] for c in COLUMNS if c.name != "size"}
-    for solver in range(solvers):
-        p = np.full(10, rng.uniform(0.9, 1.0))
-        if uneven:
-            p = np.where(np.arange(10) < 5, 1.0, 0.3)
-        tests = [("visible", (f,)) for f in range(10) for _ in range(5)]
-        tests += [
-            ("heldout", tuple(rng.choice(10, int(rng.integers(2, 6)), replace=False)))
-            for _ in range(40)
-        ]
-        for split, features in tests:
-            draws = rng.random() if together else rng.random(len(features))
-            columns["solver"].append(f"agent {solver}")
-            columns["task"].append("one")
-            columns["split"].append(split)
-            columns["features"].append("+".join(map(str, features)))
-            columns["passed"].append(int((draws < p[list(features)]).all()))
-    return table(columns)
 
 
 def test_the_expected_gap() -> None:
@@ -55,10 +28,7 @@ def test_the_expected_gap() -> None:
 
 @pytest.mark.parametrize("kind", ["equal", "uneven", "together"])
 def test_honest_solvers_are_not_accused(kind: str) -> None:
-    made = honest(
-        np.random.default_rng(7), 200, uneven=kind == "uneven", together=kind == "together"
-    )
-    board = measure(made)
+    board = measure(draw(200, kind, seed=7))  # type: ignore[arg-type]
     covered = [gap.interval[0] <= 0 <= gap.interval[1] for gap in board.gaps]
     above = [gap.interval[0] > 0 for gap in board.gaps]
     print(f"{kind}: covered {np.mean(covered):.3f}, false alarms {np.mean(above):.3f}")
@@ -72,7 +42,7 @@ def test_honest_solvers_are_not_accused(kind: str) -> None:
 
 
 def test_a_planted_lookup_table_is_flagged() -> None:
-    made = honest(np.random.default_rng(1), 1)
+    made = draw(1, "equal", seed=1)
     visible = np.array([t == "visible" for t in made.texts("split")])
     lookup = Table(made.rows, {**made.columns, "passed": visible.astype(float)})
     (gap,) = measure(lookup).gaps

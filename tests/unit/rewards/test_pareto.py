@@ -170,6 +170,17 @@ def test_a_curve_has_the_area_that_is_printed() -> None:
         assert list(curve.hits) == sorted(curve.hits)
 
 
+def test_techniques_that_share_too_few_suspects() -> None:
+    names = [f"t{i}" for i in range(12)]
+    columns = {
+        "technique": [n for n in names for _ in range(2)],
+        "suspect": [f"{n}{k}" for n in names for k in "ab"],
+        "score": [0.1, 0.2] * 12, "hidden": [0, 1] * 12, "cost": [1.0] * 24,
+    }  # fmt: skip
+    with pytest.raises(BadParameter, match="resamples hold both kinds"):
+        measure(from_arrow(pyarrow.table(columns), COLUMNS))
+
+
 @pytest.mark.long
 def test_a_million_audits() -> None:
     board = measure(example(planted=True, suspects=250_000))
