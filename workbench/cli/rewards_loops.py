@@ -62,7 +62,7 @@ def _lint(
     as_json: bool,
 ) -> None:
     from workbench.rewards import world_drawings
-    from workbench.rewards.linter import lint
+    from workbench.rewards.linter import LARGEST_SEARCHED, lint
     from workbench.rewards.specification import COLUMNS, RewardSpec
 
     if start is None or not goals:
@@ -88,6 +88,8 @@ def _lint(
         click.echo("note: within the horizon, circling first and finishing last pays most")
     if not found.enumerated:
         click.echo("note: too many ways to list them all; the verdict is by value iteration")
+        if found.transitions > LARGEST_SEARCHED:
+            click.echo(f"note: no crossovers are looked for above {LARGEST_SEARCHED} transitions")
 
 
 def _print_ways(ways: list[Way]) -> None:
