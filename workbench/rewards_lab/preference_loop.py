@@ -41,8 +41,11 @@ FILMED = 12
 DISCOUNT = 0.98
 LABELS = 300
 ROUNDS = 5
-UPDATES = 60
+UPDATES = 150
 NOISE = 0.1
+SOFTENED = 0.25
+"""What is kept of a driver's log-odds when its training goes on: without it, one that is sure of
+circling never tries anything else again, whatever the new reward says."""
 ARMS = ("gold", "offline", "online", "offline, wide film")
 
 
@@ -149,6 +152,7 @@ def run(
         paid = np.einsum("saf,wf->wsa", features, weights)
         gold = np.array([arm == "gold" for arm in ARMS * seeds])
         paid = np.where(gold[:, None, None], worlds.paid, paid)
+        drivers.logits *= SOFTENED
         train_drivers(
             drivers,
             [DISCOUNT] * len(gold),
