@@ -7,7 +7,7 @@ P'(a > b) = (1 - noise) P(a > b) + noise / 2, with log-odds of P the difference 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import BadParameter
 
@@ -52,7 +52,7 @@ def loss(log_odds: Floats, mu: Floats, noise: float) -> Floats:
 
 
 def fit(
-    differences: Floats,
+    differences: Any,
     mu: Floats,
     *,
     noise: float = 0.0,
@@ -61,18 +61,21 @@ def fit(
 ) -> Fit:
     """The penalised maximum-likelihood weights, by L-BFGS from 0.
 
-    differences: features of the first minus those of the second [answers, features]; l2: half of
-    it times the squared weights is added to the summed loss; errors False leaves them at nan.
+    differences: features of the first minus those of the second [answers, features], an array or,
+    where errors is False, a SciPy CSR array; l2: half of it times the squared weights is added to
+    the summed loss; errors False leaves them at nan.
     A constant added to all rewards of a prompt changes nothing: only differences are identified.
     Raises BadParameter for no answers, numbers that are not finite, mu outside [0, 1], noise
     outside [0, 1), and for answers that are perfectly separated where l2 is 0.
     """
     import numpy as np
     from scipy.optimize import minimize
+    from scipy.sparse import issparse
 
-    if not len(mu) or len(mu) != len(differences):
+    if not len(mu) or len(mu) != differences.shape[0]:
         raise BadParameter("there are no answers to fit", hint="Rate some pairs first.")
-    if not (np.isfinite(differences).all() and np.isfinite(mu).all()):
+    entries = differences.data if issparse(differences) else differences
+    if not (np.isfinite(entries).all() and np.isfinite(mu).all()):
         raise BadParameter("a feature or an answer is not finite", hint="Leave such pairs out.")
     if not (0 <= noise < 1 and l2 >= 0 and mu.min() >= 0 and mu.max() <= 1):
         raise BadParameter(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from workbench.errors import BadParameter
 from workbench.rewards import bradley_terry
@@ -26,7 +26,7 @@ Choice = Literal["a", "b", "tie", "incomparable"]
 By = Literal["disagreement", "random"]
 MU = {"a": 1.0, "b": 0.0, "tie": 0.5}
 CANDIDATES = 400
-MOST_WEIGHTS = 2_000
+MOST_WEIGHTS = 20_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,9 +58,9 @@ class Ensemble:
     train_loss: float
     held_out_loss: float
 
-    def chances(self, differences: Floats, noise: float = 0.0) -> Floats:
+    def chances(self, differences: Any, noise: float = 0.0) -> Floats:
         """[members, pairs] of preferring the first."""
-        return bradley_terry.chance(self.weights @ differences.T, noise)
+        return bradley_terry.chance((differences @ self.weights.T).T, noise)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ class Bin:
 class PreferenceBench:
     """Items to compare, the answers so far, and what they say.
 
-    features: of each item [items, features]; None gives each item a reward of its own. prompts:
-    of each item; only items of one prompt are compared.
+    prompts: of each item; only items of one prompt are compared. features: [items, features], the
+    identity (a CSR array) where each item has its own reward.
     """
 
     def __init__(
@@ -88,36 +88,42 @@ class PreferenceBench:
         members: int = 5,
         seed: int = 0,
     ) -> None:
-        """Raises BadParameter for fewer than two items, features that are not finite, more than
+        """items: features of each [items, features], or how many there are: each then has a reward
+        of its own.
+
+        Raises BadParameter for fewer than two items, features that are not finite, more than
         MOST_WEIGHTS weights, or where no prompt has two items."""
         import numpy as np
+        from scipy.sparse import eye_array
 
-        features = np.eye(items) if isinstance(items, int) and items <= MOST_WEIGHTS else items
-        if isinstance(features, int) or features.shape[1] > MOST_WEIGHTS:
+        self._own = isinstance(items, int)
+        features = eye_array(items, format="csr") if isinstance(items, int) else items
+        entries = features.data if isinstance(items, int) else items
+        if features.shape[1] > MOST_WEIGHTS:
             raise BadParameter(
                 f"more than {MOST_WEIGHTS} weights to learn",
                 hint="Describe the items by fewer features.",
             )
-        if len(features) < 2 or not np.isfinite(features).all() or not features.shape[1]:
+        if features.shape[0] < 2 or not np.isfinite(entries).all() or not features.shape[1]:
             raise BadParameter(
-                f"{len(features)} items, or features that are not finite",
+                f"{features.shape[0]} items, or features that are not finite",
                 hint="Give two items or more, each with finite features.",
             )
         if members < 2:
             raise BadParameter(f"{members} members", hint="An ensemble has 2 members or more.")
-        self.features: Floats = features
+        self.features: Any = features
         self.noise, self.l2, self.members = noise, l2, members
         self.answers: list[tuple[int, int, Choice]] = []
         self._rng = np.random.default_rng(seed)
-        self._own = isinstance(items, int)
-        self._groups = _groups(prompts, len(features))
-        self._prompts = np.unique(prompts or [""] * len(features), return_inverse=True)[1]
+        count = features.shape[0]
+        self._groups = _groups(prompts, count)
+        self._prompts = np.unique(prompts or [""] * count, return_inverse=True)[1]
         self._ensemble: Ensemble | None = None
 
     def answer(self, a: int, b: int, choice: Choice) -> None:
         """Books an answer; "incomparable" is kept but not fitted. Raises BadParameter for a pair of
         one item, one that is not there, or another choice."""
-        if a == b or not all(0 <= item < len(self.features) for item in (a, b)):
+        if a == b or not all(0 <= item < self.features.shape[0] for item in (a, b)):
             raise BadParameter(f"items {a} and {b} are no pair", hint="Name two different items.")
         if choice not in get_args(Choice):
             raise BadParameter(f"choice '{choice}'", hint=f"Say {', '.join(get_args(Choice))}.")
@@ -198,7 +204,7 @@ class PreferenceBench:
         from scipy.sparse.csgraph import connected_components
 
         first, second, mu = self._answered()
-        n = len(self.features)
+        n = self.features.shape[0]
         links = coo_array((np.ones(len(mu)), (first, second)), shape=(n, n))
         found: Integers = connected_components(links, directed=False)[1]
         return found
@@ -241,7 +247,9 @@ class PreferenceBench:
         groups = len(np.unique(self.components()))
         if groups > 1:
             said.append(f"{groups} groups of items were never compared with each other")
-        rank = int(np.linalg.matrix_rank(self.features[first] - self.features[second]))
+        rank = self.features.shape[0] - groups
+        if not self._own:
+            rank = int(np.linalg.matrix_rank(self.features[first] - self.features[second]))
         lost = self.features.shape[1] - rank
         if lost:
             said.append(
@@ -274,7 +282,7 @@ class PreferenceBench:
     def _normalised(self, weights: Floats) -> Floats:
         import numpy as np
 
-        rewards = weights @ self.features.T
+        rewards = (self.features @ weights.T).T.copy()
         groups = self.components() if self._own else self._prompts
         sizes = np.bincount(groups)
         for row in rewards:

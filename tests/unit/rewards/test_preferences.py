@@ -94,7 +94,7 @@ def test_the_bench_learns_what_the_rater_wants(by: str) -> None:
     ensemble = bench.fit()
     assert np.corrcoef(ensemble.rewards, gold)[0, 1] > 0.9
     assert ensemble.rewards.mean() == pytest.approx(0, abs=1e-9)
-    assert ensemble.held_out_loss > ensemble.train_loss > 0
+    assert 0 < ensemble.train_loss < math.log(2) and 0 < ensemble.held_out_loss < math.log(2)
     assert ensemble.weights.shape == (5, 3)
 
 
@@ -174,9 +174,19 @@ def test_what_is_no_answer_is_refused() -> None:
             bench.answer(*wrong)  # type: ignore[arg-type]
     with pytest.raises(BadParameter, match="no answers"):
         bench.fit()
-    for items in (1, 5000, np.array([[math.nan], [1.0]]), np.empty((3, 0))):
+    for items in (1, 50_000, np.array([[math.nan], [1.0]]), np.empty((3, 0))):
         with pytest.raises(BadParameter):
             PreferenceBench(items)
+
+
+def test_many_items_with_a_reward_each() -> None:
+    bench = PreferenceBench(5000)
+    rng = np.random.default_rng(0)
+    for a, b in rng.integers(0, 5000, (30_000, 2)).tolist():
+        if a != b:
+            bench.answer(a, b, "a" if a > b else "b")
+    assert np.corrcoef(bench.fit().rewards, np.arange(5000))[0, 1] > 0.8
+    assert "1 of 5000 directions" in " ".join(bench.notices())
 
 
 @pytest.mark.long
