@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from workbench.rewards.charts import Chart, Drawing, Series
-from workbench.rewards.lagoon import FINISH, FORK
+from workbench.rewards.lagoon import FINISH, FORK, Lagoon
 from workbench.rewards_lab.circling import Race
 from workbench.rewards_lab.planted_weights import Estimates, Recovery
 from workbench.rewards_lab.preference_loop import Course
@@ -115,8 +115,13 @@ def _race(name: str, race: Race) -> Chart:
         x_label="step of the race",
         y_label="steps ahead of the fork (negative: on the ring)",
         series=(
-            _path("trained on the score", race.trained),
-            _path("scripted, straight to the finish (control)", race.scripted, control=True),
+            _path("trained on the score", race.trained, race.lagoon),
+            _path(
+                "scripted, straight to the finish (control)",
+                race.scripted,
+                race.lagoon,
+                control=True,
+            ),
         ),
         how_to_read=f"the trained driver scores {race.score:.4g} a race of {race.horizon} steps "
         f"(95 % {race.score_interval[0]:.4g} to {race.score_interval[1]:.4g}), the scripted one "
@@ -124,8 +129,8 @@ def _race(name: str, race: Race) -> Chart:
     )
 
 
-def _path(name: str, states: Sequence[str], control: bool = False) -> Series:
-    course = max(len(states) - 1, 1)
+def _path(name: str, states: Sequence[str], lagoon: Lagoon, control: bool = False) -> Series:
+    course = lagoon.finish_distance
     heights = [_height(state, course) for state in itertools.islice(states, SHOWN_STEPS + 1)]
     return Series(
         name, tuple(range(len(heights))), tuple(float(h) for h in heights), control=control
