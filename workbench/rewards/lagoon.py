@@ -67,8 +67,13 @@ class Lagoon:
     def log_advantage(self, discount: float) -> float:
         """log of what circling for ever pays over finishing, in closed form; circling wins above 0.
 
-        With one target: log(r g^L / (1 - g^L)) - log(g^D R), at a discount g in (0, 1).
+        With one target: log(r g^L / (1 - g^L)) - log(g^D R), at a discount g in (0, 1); raises
+        BadParameter outside.
         """
+        if not 0 < discount < 1:
+            raise BadParameter(
+                f"discount {discount} lies outside (0, 1)", hint="Give one such as 0.99."
+            )
         every = self.lap_time / self.targets
         hits = [math.ceil(every * (i + 1)) for i in range(self.targets)]
         log_g = math.log(discount)

@@ -234,6 +234,8 @@ def test_what_makes_no_sense_is_refused() -> None:
     ):
         with pytest.raises(BadParameter):
             Lagoon(*shape)
+    with pytest.raises(BadParameter, match="outside"):
+        Lagoon(4, 1.0, 10, 12.0).log_advantage(1.0)
     with pytest.raises(BadParameter, match="start is the goal"):
         RewardSpec.from_rows([("a", "x", "b", 1.0)], start="a", goals=["a"])
     with pytest.raises(BadParameter, match="no goal"):
