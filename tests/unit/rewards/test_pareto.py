@@ -144,10 +144,10 @@ def test_the_first_by_value_is_never_praised_when_it_is_dominated_on_cost() -> N
 
 def test_techniques_that_detect_nothing() -> None:
     found = {name: 0 for name in ("cheap", "good", "dominated", "dear")}
-    for seed in range(20):
+    for seed in range(10):
         for p in measure(example(planted=False, seed=seed, suspects=40)).points[:-1]:
             found[p.name] += p.value_interval[0] <= 0.5 <= p.value_interval[1]
-    assert all(count >= 17 for count in found.values()), found
+    assert all(count >= 8 for count in found.values()), found
 
 
 def test_constant_scores_detect_nothing() -> None:
