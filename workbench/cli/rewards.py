@@ -7,9 +7,14 @@ import importlib
 import click
 
 COMMANDS: dict[str, str] = {
+    "assisted": "workbench.cli.rewards_assisted:assisted",
     "best-of-n": "workbench.cli.rewards_best_of_n:best_of_n",
+    "gaps": "workbench.cli.rewards_gaps:gaps",
     "generalise": "workbench.cli.rewards_generalise:generalise",
+    "loops": "workbench.cli.rewards_loops:loops",
     "overoptimize": "workbench.cli.rewards_overoptimize:overoptimize",
+    "pareto": "workbench.cli.rewards_pareto:pareto",
+    "preferences": "workbench.cli.rewards_preferences:preferences",
     "scan": "workbench.cli.rewards_scan:scan",
     "search": "workbench.cli.rewards_search:search",
     "tails": "workbench.cli.rewards_tails:tails",
