@@ -211,7 +211,7 @@ def _top_tokens(probe: Probe, suspect: Suspect, tokens: Tokens) -> tuple[tuple[s
     import torch
 
     scores: Tensor = probe.score_tokens(tokens.values)
-    ids, places = tokens.token.unique(return_inverse=True)
+    ids, places = torch.unique(tokens.token, return_inverse=True)
     count = torch.zeros(len(ids)).index_add_(0, places, torch.ones(len(places)))
     mean = torch.zeros(len(ids)).index_add_(0, places, scores) / count
     mean[count < 2] = -torch.inf

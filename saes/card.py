@@ -181,7 +181,7 @@ def quality(sae: SAE, x: Tensor) -> Quality:
     active = torch.zeros(sae.d_sae)
     error = spread = 0.0
     centre = x.double().mean(0).float()
-    for part in x.split(4096):
+    for part in torch.split(x, 4096):
         latents = sae.encode(part)
         error += float((part - sae.decode(latents)).double().pow(2).sum())
         spread += float((part - centre).double().pow(2).sum())

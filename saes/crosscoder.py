@@ -121,7 +121,7 @@ def judge(sae: SAE, both: Tensor) -> Crosscoder:
     squares = torch.zeros(sae.d_sae)
     towards = torch.zeros(2, 2, sae.d_sae, width)
     error = torch.zeros(2)
-    for part in both.split(4096):
+    for part in torch.split(both, 4096):
         latents = sae.encode(part)
         made = sae.decode(latents)
         active += (latents > 0).sum(0)
@@ -132,7 +132,7 @@ def judge(sae: SAE, both: Tensor) -> Crosscoder:
             error[model] += rest.pow(2).sum()
             towards[0, model] += latents.T @ rest
             towards[1, model] += latents.T @ (made[:, half] - sae.latents.b_dec[half])
-    spread = torch.stack([(h - h.mean(0)).pow(2).sum() for h in both.split(width, dim=1)])
+    spread = torch.stack([(h - h.mean(0)).pow(2).sum() for h in torch.split(both, width, dim=1)])
     explained = (1 - error / spread).tolist()
     ratios = _ratios(rows, owner, share, squares, towards, sae, both)
     found = [

@@ -44,7 +44,7 @@ class Settings:
     samples: int = 400_000
     architecture: str = "batchtopk"
     batch: int = 256
-    lr: float = 1e-2
+    lr: float = 2e-2
     seed: int = 0
     frozen: bool = False
 
@@ -232,9 +232,9 @@ class _Run:
             yield self.step - 1
 
     def _pace(self) -> float:
-        """Warm-up over 20 steps, linear decay over the last half."""
+        """Warm-up over 20 steps, linear decay to nothing over all of them."""
         left = (self.settings.steps - self.step) / self.settings.steps
-        return min(1.0, (self.step + 1) / 20) * min(1.0, left / 0.5)
+        return min(1.0, (self.step + 1) / 20) * left
 
     def _rows(self, step: int) -> Tensor:
         import torch

@@ -113,7 +113,8 @@ def _spread(firing: numpy.ndarray, most: int) -> numpy.ndarray:
 
     if len(firing) <= most:
         return firing
-    return firing[np.linspace(0, len(firing) - 1, most).astype(int)]
+    chosen: numpy.ndarray = firing[np.linspace(0, len(firing) - 1, most).astype(int)]
+    return chosen
 
 
 def _chosen(lit: numpy.ndarray, dark: numpy.ndarray) -> _Rule | None:

@@ -158,9 +158,8 @@ def save(
         config |= {"architecture": "topk", "k": k, "rescale_acts_by_decoder_norm": False}
     else:
         config["architecture"] = "standard"
-    save_file(
-        {name: t.detach().float().contiguous() for name, t in tensors.items()}, into / WEIGHTS
-    )
+    apart = {name: t.detach().float().clone().contiguous() for name, t in tensors.items()}
+    save_file(apart, into / WEIGHTS)  # it refuses tensors that share memory
     (into / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
     return load(into)
 

@@ -106,7 +106,7 @@ def by_contrast(
     *,
     most: int = 20,
 ) -> list[Found]:
-    """The latents that carry the difference between two sets of texts, both signs.
+    """The latents that carry the difference between two sets of texts, more active in either.
 
     Score: the latent's share of the difference of mean activations δ, Δ mean · (W_dec · δ) / |δ|²;
     shares add up to the part of δ that the SAE explains. Latents whose means by text do not differ
@@ -137,14 +137,16 @@ def by_contrast(
     found = []
     for i, corrected in zip(live, holm(p), strict=True):
         surely = corrected < 0.05
+        side = "first" if float(change[i]) > 0 else "second"
+        means = [float(part[:, i].mean()) for part in (here, there)]
+        fires = [float((part[:, i] > 0).float().mean()) for part in (here, there)]
         reason = (
-            f"mean {float(here[:, i].mean()):.3f} against {float(there[:, i].mean()):.3f}, "
-            f"fires in {float((here[:, i] > 0).float().mean()):.0%} of texts against "
-            f"{float((there[:, i] > 0).float().mean()):.0%}, carries {float(share[i]):.0%} of the "
+            f"more in the {side}: mean {means[0]:.3f} against {means[1]:.3f}, fires in "
+            f"{fires[0]:.0%} of texts against {fires[1]:.0%}, carries {float(share[i]):.0%} of the "
             f"difference, p = {corrected:.2g}{'' if surely else ' (no difference shown)'}"
         )
         found.append((surely, _found(store, i, float(share[i]), reason)))
-    found.sort(key=lambda pair: (-pair[0], -abs(pair[1].score), pair[1].latent))
+    found.sort(key=lambda pair: (-pair[0], -pair[1].score, pair[1].latent))
     return [one for _, one in found[:most]]
 
 
