@@ -44,7 +44,7 @@ class Settings:
     samples: int = 400_000
     architecture: str = "batchtopk"
     batch: int = 256
-    lr: float = 2e-2
+    lr: float = 1e-2
     seed: int = 0
     frozen: bool = False
 
@@ -178,9 +178,6 @@ class _Run:
         torch.manual_seed(settings.seed)
         d_sae, d_in = settings.d_sae, data.shape[1]
         directions = torch.randn(d_sae, d_in)
-        if not settings.frozen:  # data points are better beginnings, and fewer of them die
-            chosen = data[torch.randint(len(data), (d_sae,))].float() * scale - centre
-            directions = chosen + 0.3 * directions
         directions /= directions.norm(dim=1, keepdim=True)
         self.weights = Weights(
             encoder=directions.clone(),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workbench.cli.reading import TEXT_FILE, bars
+from workbench.cli.reading import TEXT_FILE, bars, refuse_existing
 from workbench.cli.screen import json_option, print_json, print_table
 from workbench.errors import ConfigError
 
@@ -48,8 +48,7 @@ def train(
     as_json: bool,
 ) -> None:
     """Train a probe at the best hook and write its card."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} exists and is not empty", hint="Name a new directory.")
+    refuse_existing(out)
     import json
 
     from probes.card import train_probe

@@ -1,4 +1,4 @@
-"""Texts that `sae` and `probe` read a suspect on, and bars that say how far they are."""
+"""What `sae` and `probe` share: texts to read a suspect on, opened SAEs, bars of progress."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from workbench.access import Access
-from workbench.errors import AccessDenied, BadParameter
+from workbench.errors import AccessDenied, BadParameter, ConfigError
 
 if TYPE_CHECKING:
+    from saes.lens import SAE
+    from saes.store import Store
     from saes.texts import Text
     from workbench.suspects import Suspect
 
@@ -63,6 +65,47 @@ def read_texts(
     if not found:
         raise BadParameter(f"no text to read in {file or chats}", hint="Give one text a line.")
     return found
+
+
+def open_sae(source: str) -> SAE:
+    """A directory, or release/id through the artifact cache."""
+    from saes.lens import fetch, load
+
+    if Path(source).exists() or "/" not in source:
+        return load(source)
+    from workbench.artifacts import Artifacts
+    from workbench.config import artifacts_root
+
+    def make(into: Path) -> None:
+        fetch(source, into)
+
+    return load(Artifacts(artifacts_root()).get_or_make("pretrained", {"name": source}, make))
+
+
+def opened_store(source: str, name: str, texts: dict[str, Any]) -> tuple[SAE, Suspect, Store]:
+    """SAE, suspect and feature store, which is built where there is none yet."""
+    from saes.activations import cached
+    from saes.card import check_fits
+    from saes.store import store
+    from workbench.artifacts import Artifacts
+    from workbench.config import artifacts_root
+    from workbench.suspects import Suspect
+
+    opened = open_sae(source)
+    suspect = Suspect.load(name)
+    check_fits(opened, suspect)
+    artifacts = Artifacts(artifacts_root())
+    read = read_texts(suspect, seed=0, **texts)
+    with bars("activations", "features") as tell:
+        held = cached(artifacts, suspect, read, [opened.hook_name], progress=tell("activations"))
+        built = store(artifacts, opened, suspect, held, progress=tell("features"))
+    return opened, suspect, built
+
+
+def refuse_existing(out: Path) -> None:
+    """Raises ConfigError where something is already there."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out} exists and is not empty", hint="Name a new directory.")
 
 
 @contextmanager

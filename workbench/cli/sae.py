@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from workbench.cli.reading import TEXT_FILE, bars, read_texts, texts_options
+from workbench.cli.reading import (
+    TEXT_FILE,
+    bars,
+    open_sae,
+    opened_store,
+    read_texts,
+    refuse_existing,
+    texts_options,
+)
 from workbench.cli.screen import json_option, print_json, print_table
-from workbench.errors import BadParameter, ConfigError
-
-if TYPE_CHECKING:
-    from saes.lens import SAE
-    from saes.store import Store
-    from workbench.suspects import Suspect
+from workbench.errors import BadParameter
 
 
 @click.group()
@@ -64,8 +67,7 @@ def train(
     where it was when the command is given again.
     """
     partial = out.with_name(f"{out.name}.partial")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} exists and is not empty", hint="Name a new directory.")
+    refuse_existing(out)
     import shutil
 
     from saes.activations import cached
@@ -133,7 +135,7 @@ def card(source: str, name: str, baselines: bool, as_json: bool, **texts: Any) -
     from saes.card import card as judge
     from workbench.suspects import Suspect
 
-    opened = _open(source)
+    opened = open_sae(source)
     suspect = Suspect.load(name)
     read = [text.text for text in read_texts(suspect, seed=1, **texts)]
     judged = judge(opened.directory, suspect, read, baselines=baselines).to_json()
@@ -171,7 +173,7 @@ def search(
     from saes import search as find
     from saes.texts import lines
 
-    opened, suspect, built = _ready(source, name, texts)
+    opened, suspect, built = opened_store(source, name, texts)
     if text is not None:
         found = find.by_prompt(built, opened, suspect, text, most=most)
     elif token is not None:
@@ -201,7 +203,7 @@ def feature(
     source: str, latent: int, name: str, examples: int, as_json: bool, **texts: Any
 ) -> None:
     """Show a latent: where it fires, on what, towards what, beside whom."""
-    _, _, built = _ready(source, name, texts)
+    _, _, built = opened_store(source, name, texts)
     row = built.row(latent)
     top = built.examples(latent, most=examples)
     if as_json:
@@ -249,7 +251,7 @@ def diff(
     from saes.diff import compare
     from workbench.suspects import Suspect
 
-    opened = _open(source)
+    opened = open_sae(source)
     suspect, other = Suspect.load(name), Suspect.load(reference)
     read = [text.text for text in read_texts(suspect, seed=1, **texts)]
     compared = compare(opened, suspect, other, read)
@@ -306,36 +308,63 @@ def _shows(behaviour: str) -> Callable[[str], bool]:
     return lambda reply: pattern.search(reply) is not None
 
 
-def _open(source: str) -> SAE:
-    """A directory, or release/id through the artifact cache."""
-    from saes.lens import fetch, load
+@sae.command()
+@click.argument("name", metavar="SUSPECT")
+@click.option("--reference", required=True, metavar="SUSPECT")
+@click.option("--hook", required=True, metavar="NAME", help="As blocks.2.hook_out.")
+@click.option("--out", required=True, type=Path, metavar="DIR", help="A directory that is new.")
+@click.option("--tokens", type=click.IntRange(1), default=400_000, show_default=True)
+@click.option("--d-sae", type=click.IntRange(1), default=1024, show_default=True)
+@click.option("--k", type=click.FloatRange(1), default=32.0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@texts_options
+@json_option
+def crosscoder(
+    name: str,
+    reference: str,
+    hook: str,
+    out: Path,
+    tokens: int,
+    d_sae: int,
+    k: float,
+    seed: int,
+    as_json: bool,
+    **texts: Any,
+) -> None:
+    """Train one dictionary over a suspect and its reference, and say which latents are whose.
 
-    if Path(source).exists() or "/" not in source:
-        return load(source)
-    from workbench.artifacts import Artifacts
-    from workbench.config import artifacts_root
-
-    def make(into: Path) -> None:
-        fetch(source, into)
-
-    return load(Artifacts(artifacts_root()).get_or_make("pretrained", {"name": source}, make))
-
-
-def _ready(source: str, name: str, texts: dict[str, Any]) -> tuple[SAE, Suspect, Store]:
-    """SAE, suspect and feature store, which is built where there is none yet."""
-    from saes.activations import cached
-    from saes.card import check_fits
-    from saes.store import store
-    from workbench.artifacts import Artifacts
-    from workbench.config import artifacts_root
+    A latent that looks like one model's own is checked by latent scaling against false exclusives.
+    """
+    refuse_existing(out)
+    from saes.crosscoder import train_crosscoder
+    from saes.fit import Settings
+    from saes.lens import canonical
     from workbench.suspects import Suspect
 
-    opened = _open(source)
-    suspect = Suspect.load(name)
-    check_fits(opened, suspect)
-    artifacts = Artifacts(artifacts_root())
-    read = read_texts(suspect, seed=0, **texts)
-    with bars("activations", "features") as tell:
-        held = cached(artifacts, suspect, read, [opened.hook_name], progress=tell("activations"))
-        built = store(artifacts, opened, suspect, held, progress=tell("features"))
-    return opened, suspect, built
+    suspect, other = Suspect.load(name), Suspect.load(reference)
+    read = [text.text for text in read_texts(suspect, seed=seed, **texts)]
+    with bars("training") as tell:
+        made = train_crosscoder(
+            suspect,
+            other,
+            read,
+            hook_name=canonical(hook),
+            into=out,
+            settings=Settings(d_sae=d_sae, k=k, samples=tokens, batch=min(256, tokens), seed=seed),
+            progress=tell("training"),
+        )
+    rows = [{**dataclasses.asdict(one), "owner": one.owner} for one in made.latents]
+    counts = {owner: sum(row["owner"] == owner for row in rows if row["density"]) for owner in
+              ("shared", "suspect", "reference", "false exclusive")}  # fmt: skip
+    document = {
+        "explained_variance": {"suspect": made.explained_variance[0],
+                               "reference": made.explained_variance[1]},
+        "l0": made.l0,
+        "owners": counts,
+        "latents": rows,
+    }  # fmt: skip
+    if as_json:
+        print_json(document)
+        return
+    print_table(["", ""], ([key, document[key]] for key in ("explained_variance", "l0", "owners")))
+    click.echo(f"crosscoder: {out}")

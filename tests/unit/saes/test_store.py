@@ -216,3 +216,14 @@ def test_the_unembedding_holds_the_gain_of_the_final_norm(tiny: Path) -> None:
     centred = x - x.mean() if "GPT2" in type(model).__name__ else x
     cosine = torch.nn.functional.cosine_similarity(want - want.mean(), centred @ made, dim=0)
     assert float(cosine) > 0.9999
+
+
+def test_the_contrast_test_is_welchs() -> None:
+    from scipy.stats import ttest_ind
+
+    generator = torch.Generator().manual_seed(0)
+    one, two = torch.randn(9, 4, generator=generator), 1 + torch.randn(14, 4, generator=generator)
+    want = ttest_ind(one.numpy(), two.numpy(), equal_var=False).pvalue
+    assert search._welch(one, two) == pytest.approx(want.tolist(), rel=1e-4)
+    assert search._welch(torch.ones(4, 1), torch.ones(4, 1)) == [1.0]
+    assert search._welch(torch.ones(4, 1), torch.zeros(4, 1))[0] < 1e-6
