@@ -146,6 +146,23 @@ def compare(sae: SAE, suspect: Suspect, reference: Suspect, texts: Sequence[str]
     return Comparison(tuple(changes), centre - other_centre, firing, len(texts))
 
 
+def stages(
+    sae: SAE, models: Sequence[Suspect], texts: Sequence[str], latents: Sequence[int]
+) -> list[list[tuple[float, float]]]:
+    """For each latent, (mean activation by text, share of tokens on which it is active) in each of
+    the models: checkpoints in the order of their training say where it came from.
+
+    Raises BadParameter on a latent out of range or a model of another width.
+    """
+    for latent in latents:
+        sae.direction(latent)
+    held = [_latent_means(sae, model, texts) for model in models]
+    return [
+        [(float(mean[:, i].mean()), float(firing[i])) for mean, firing, _, _ in held]
+        for i in latents
+    ]
+
+
 def _latent_means(
     sae: SAE, model: Suspect, texts: Sequence[str]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -197,15 +197,33 @@ def search(
 @click.argument("latent", type=int)
 @suspect_option
 @click.option("--examples", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--llm", metavar="URL", help="A server of OpenAI's protocol that labels it as well; "
+              "its key is read from OPENAI_API_KEY.")  # fmt: skip
+@click.option("--llm-model", default="default", show_default=True, metavar="NAME")
 @texts_options
 @json_option
 def feature(
-    source: str, latent: int, name: str, examples: int, as_json: bool, **texts: Any
+    source: str,
+    latent: int,
+    name: str,
+    examples: int,
+    llm: str | None,
+    llm_model: str,
+    as_json: bool,
+    **texts: Any,
 ) -> None:
     """Show a latent: where it fires, on what, towards what, beside whom."""
     _, _, built = opened_store(source, name, texts)
     row = built.row(latent)
     top = built.examples(latent, most=examples)
+    if llm is not None:
+        import os
+
+        from saes.llm_labels import OpenAICompatible, label_by_llm
+
+        client = OpenAICompatible(llm, llm_model, os.environ.get("OPENAI_API_KEY", ""))
+        told = label_by_llm(built, latent, client)
+        row |= {"llm_label": told.text, "llm_score": told.score, "llm_random": told.random}
     if as_json:
         bands = [[dataclasses.asdict(e) for e in band] for band in built.bands(latent)]
         shown = [dataclasses.asdict(e) for e in top]
@@ -226,6 +244,8 @@ def feature(
               help="Latents of each tail.")  # fmt: skip
 @click.option("--prompts", type=TEXT_FILE, help="User messages, one a line, for the causal column.")
 @click.option("--behaviour", metavar="REGEX", help="What a reply that shows the behaviour holds.")
+@click.option("--stage", "checkpoints", multiple=True, metavar="SUSPECT",
+              help="Checkpoints in the order of training: the same latents in each.")  # fmt: skip
 @click.option("--subtract", type=click.IntRange(1), default=5, show_default=True,
               help="Latents of each tail that are taken out, alone and together.")  # fmt: skip
 @texts_options
@@ -237,6 +257,7 @@ def diff(
     most: int,
     prompts: Path | None,
     behaviour: str | None,
+    checkpoints: tuple[str, ...],
     subtract: int,
     as_json: bool,
     **texts: Any,
@@ -248,7 +269,7 @@ def diff(
     """
     if (prompts is None) != (behaviour is None):
         raise click.UsageError("give --prompts and --behaviour together")
-    from saes.diff import compare
+    from saes.diff import compare, stages
     from workbench.suspects import Suspect
 
     opened = open_sae(source)
@@ -272,16 +293,30 @@ def diff(
             density=compared.density,
             shift=compared.shift,
         )
-    rows = [{**dataclasses.asdict(c), "interval": list(c.interval)} for c in (*up, *down)]
+    ranked = (*up, *down)
+    models = [Suspect.load(one) for one in checkpoints]
+    along = stages(opened, models, read, [c.latent for c in ranked])
+    rows = [
+        {
+            **dataclasses.asdict(c),
+            "interval": list(c.interval),
+            "stages": [
+                {"suspect": model.id, "mean": mean, "firing": firing}
+                for model, (mean, firing) in zip(models, each, strict=True)
+            ],
+        }
+        for c, each in zip(ranked, along, strict=True)
+    ]
     if as_json:
         print_json({"texts": compared.texts, "changes": rows,
                     "effects": [e.to_json() for e in effects]})  # fmt: skip
         return
     print_table(
-        [">latent", ">difference", "interval", ">suspect", ">reference", ">z", ">p"],
+        [">latent", ">difference", "interval", ">suspect", ">reference", ">z", ">p",
+         *(f">{model.id}" for model in models)],
         (
             [r["latent"], f"{r['difference']:.4f}", "{:.4f} to {:.4f}".format(*r["interval"]),
-             f"{r['mean']:.4f}", f"{r['reference_mean']:.4f}", f"{r['z']:.1f}", f"{r['p']:.2g}"]
+             f"{r['mean']:.4f}", f"{r['reference_mean']:.4f}", f"{r['z']:.1f}", f"{r['p']:.2g}", *(f"{stage['mean']:.4f}" for stage in r["stages"])]
             for r in rows
         ),
     )  # fmt: skip

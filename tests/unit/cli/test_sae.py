@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from tests.unit.cli.conftest import Answer
 
@@ -81,6 +83,23 @@ def test_difference_and_its_causal_column(
     on = ("--suspect", llama, "--reference", llama, *texts)
     same = answered(call("sae", "diff", "sae", *on, "--json"))
     assert same["changes"] == [] and same["texts"] == 60
+    other = tmp_path / "other"
+    shutil.copytree(llama, other)
+    weights = load_file(other / "model.safetensors")
+    name = next(n for n in weights if "layers.0" in n and "down_proj" in n)
+    weights[name] = -weights[name]
+    save_file(weights, other / "model.safetensors", {"format": "pt"})
+    changed = answered(call("sae", "diff", "sae", "--suspect", other, "--reference", llama, *texts,
+                            "--stage", llama, "--stage", other, "--prompts", "texts.txt",
+                            "--behaviour", "e", "--subtract", 1, "--json"))  # fmt: skip
+    first = changed["changes"][0]
+    assert first["interval"][0] <= first["difference"] <= first["interval"][1]
+    base, last = first["stages"]
+    assert base["mean"] == pytest.approx(first["reference_mean"], abs=1e-5)
+    assert last["mean"] == pytest.approx(first["mean"], abs=1e-5)
+    assert [e["kind"] for e in changed["effects"]][-3:] == [
+        "random set", "random set", "mean difference",
+    ]  # fmt: skip
     half = call("sae", "diff", "sae", *on, "--prompts", "texts.txt")
     assert half.code == 2 and "together" in half.err
 
