@@ -311,15 +311,8 @@ def diff(
         print_json({"texts": compared.texts, "changes": rows,
                     "effects": [e.to_json() for e in effects]})  # fmt: skip
         return
-    print_table(
-        [">latent", ">difference", "interval", ">suspect", ">reference", ">z", ">p",
-         *(f">{model.id}" for model in models)],
-        (
-            [r["latent"], f"{r['difference']:.4f}", "{:.4f} to {:.4f}".format(*r["interval"]),
-             f"{r['mean']:.4f}", f"{r['reference_mean']:.4f}", f"{r['z']:.1f}", f"{r['p']:.2g}", *(f"{stage['mean']:.4f}" for stage in r["stages"])]
-            for r in rows
-        ),
-    )  # fmt: skip
+    heads = [">latent", ">difference", "interval", ">suspect", ">reference", ">z", ">p"]
+    print_table([*heads, *(f">{model.id}" for model in models)], map(_cells, rows))
     if effects:
         print_table(
             ["subtracted", "latents", ">rate", "interval", ">perplexity ratio"],
@@ -329,6 +322,14 @@ def diff(
                 for e in effects
             ),
         )  # fmt: skip
+
+
+def _cells(row: dict[str, Any]) -> list[object]:
+    numbers = [f"{row[name]:.4f}" for name in ("mean", "reference_mean")]
+    means = [f"{stage['mean']:.4f}" for stage in row["stages"]]
+    interval = "{:.4f} to {:.4f}".format(*row["interval"])
+    ends = [f"{row['z']:.1f}", f"{row['p']:.2g}"]
+    return [row["latent"], f"{row['difference']:.4f}", interval, *numbers, *ends, *means]
 
 
 def _shows(behaviour: str) -> Callable[[str], bool]:
