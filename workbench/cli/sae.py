@@ -67,12 +67,13 @@ def train(
     where it was when the command is given again.
     """
     partial = out.with_name(f"{out.name}.partial")
-    refuse_existing(out)
+    if not partial.exists():
+        refuse_existing(out)
     import shutil
 
     from saes.activations import cached
     from saes.fit import Settings, fit, fitting_size
-    from saes.lens import canonical
+    from saes.lens import CONFIG, canonical, load
     from saes.store import store
     from workbench.artifacts import Artifacts
     from workbench.config import artifacts_root
@@ -87,6 +88,7 @@ def train(
     made = []
     with bars("activations", "training", "features") as tell:
         read = cached(artifacts, suspect, texts, names, progress=tell("activations"))
+        partial.mkdir(parents=True, exist_ok=True)
         for hook in names:
             values = read.values(hook)
             settings = Settings(
@@ -98,15 +100,18 @@ def train(
                 seed=seed,
             )
             into = out if len(names) == 1 else out / hook
-            trained = fit(
-                values,
-                settings,
-                hook_name=hook,
-                into=into,
-                metadata={"model_name": suspect.id, "rows": len(values)},
-                checkpoint=partial / hook,
-                progress=tell("training"),
-            )
+            if (into / CONFIG).is_file():  # done before the interruption
+                trained = load(into)
+            else:
+                trained = fit(
+                    values,
+                    settings,
+                    hook_name=hook,
+                    into=into,
+                    metadata={"model_name": suspect.id, "rows": len(values)},
+                    checkpoint=partial / hook,
+                    progress=tell("training"),
+                )
             if stored:
                 store(artifacts, trained, suspect, read, progress=tell("features"))
             made.append({"sae": str(into), "hook_name": hook, "d_sae": settings.d_sae, "k": k,

@@ -65,6 +65,12 @@ def test_several_hooks_share_a_pass_and_the_card_judges_one(
     hooks = ("--hook", "blocks.0.hook_out", "--hook", HOOK)
     made = call("sae", "train", llama, *hooks, "--out", "saes", "--no-store", *SIZES, *texts)
     assert made.out == f"sae: saes/blocks.0.hook_out\nsae: saes/{HOOK}\n", made.err
+    kept = Path("saes/blocks.0.hook_out/cfg.json").stat().st_mtime_ns
+    shutil.rmtree(f"saes/{HOOK}")
+    Path("saes.partial").mkdir()  # as an interrupted training leaves it
+    again = call("sae", "train", llama, *hooks, "--out", "saes", "--no-store", *SIZES, *texts)
+    assert again.out == made.out and not Path("saes.partial").exists()
+    assert Path("saes/blocks.0.hook_out/cfg.json").stat().st_mtime_ns == kept
     answer = call("sae", "card", f"saes/{HOOK}", "--suspect", llama, *texts, "--no-baselines",
                   "--json")  # fmt: skip
     if answer.code == 2:  # a random model may read better without a layer

@@ -69,5 +69,5 @@ def test_models_that_read_texts_differently_are_refused(sae: SAE, suspect: Scrip
 
     with pytest.raises(BadParameter, match="as different tokens"):
         compare(sae, suspect, Wide(), ["word1 word2", "word3"])  # type: ignore[arg-type]
-    with pytest.raises(BadParameter, match="two or more"):
+    with pytest.raises(BadParameter, match="1 texts to compare on"):
         compare(sae, suspect, suspect, ["word1 word2"])
