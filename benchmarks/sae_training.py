@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+CONTEXT = 64
+
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
     """(result, wall seconds, processor seconds)."""
@@ -60,7 +62,9 @@ def main() -> None:
     suspect = Suspect.load(arguments.suspect)
     texts = corpus_texts(suspect, arguments.rows, 0)
     held_out = [text.text for text in corpus_texts(suspect, 400, 1)]
-    rows = [list(scored.token_ids) for scored in suspect.logprobs([t.text for t in texts])]
+    ids = [i for s in suspect.logprobs([t.text for t in texts]) for i in s.token_ids]
+    # a tokenised data set must have rows of one length
+    rows = [ids[i : i + CONTEXT] for i in range(0, len(ids) - CONTEXT + 1, CONTEXT)]
     width = suspect.d_model
     with tempfile.TemporaryDirectory() as place:
         home = Path(place)
@@ -82,7 +86,7 @@ def main() -> None:
                 model_name=arguments.suspect,
                 hook_name=arguments.hook,
                 dataset_path="",
-                context_size=64,
+                context_size=CONTEXT,
                 prepend_bos=False,
                 training_tokens=arguments.tokens,
                 train_batch_size_tokens=256,

@@ -71,9 +71,13 @@ class FixedTokens:
     """What `run_evals` asks of an activation store: one text after the other, again and again."""
 
     store_batch_size_prompts = 1
+    context_size = 0
 
     def __init__(self, rows: list[tuple[int, ...]]) -> None:
         self._rows, self._next = rows, 0
+
+    def reset_input_dataset(self) -> None:
+        self._next = 0
 
     def get_batch_tokens(self, count: int) -> torch.Tensor:
         row = self._rows[self._next % len(self._rows)]
