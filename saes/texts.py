@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 
 from workbench.access import Access
 from workbench.corpus import Corpus
@@ -66,7 +67,15 @@ def corpus_texts(
 
 def all_fitted(texts: Sequence[Text], readers: Sequence[Suspect]) -> list[Text]:
     """Each text cut at its end as `fitted` does."""
-    return [dataclasses.replace(text, text=fitted(text.text, readers)) for text in texts]
+    whole = [text.text for text in texts]
+    fits = [True] * len(texts)
+    for reader in readers:
+        counts = reader.count_tokens(whole)
+        fits = [ok and 0 < n <= reader.context for ok, n in zip(fits, counts, strict=True)]
+    return [
+        text if ok else dataclasses.replace(text, text=fitted(text.text, readers))
+        for text, ok in zip(texts, fits, strict=True)
+    ]
 
 
 def fitted(text: str, readers: Sequence[Suspect]) -> str:
@@ -80,6 +89,15 @@ def fitted(text: str, readers: Sequence[Suspect]) -> str:
         if share >= 1:
             return text
         text = text[: min(len(text) - 1, int(len(text) * share))]
+
+
+def lines(file: Path) -> list[str]:
+    """The lines of a text file that are not blank; raises BadParameter where it is no text."""
+    try:
+        whole = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadParameter(f"{file} is no UTF-8 text", hint="Save it as UTF-8.") from None
+    return [line for line in whole.splitlines() if line.strip()]
 
 
 def takes_system(suspect: Suspect) -> bool:

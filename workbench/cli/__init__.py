@@ -18,9 +18,11 @@ NOUNS = {
     "doctor": "What is installed, which device, what is missing.",
     "ledger": "Runs and findings: list, query, verify, export.",
     "organism": "Train model organisms with sealed objectives.",
+    "probe": "Train linear probes, judge them, run them on texts.",
     "report": "Write the HTML report of a ledger.",
     "rewards": "Measure how a reward can be hacked.",
     "sae": "Train sparse autoencoders and read their cards.",
+    "sae": "Train sparse autoencoders and explore their features.",
     "suspect": "List, show and check suspects.",
     "technique": "List and show the installed techniques.",
 }

@@ -150,24 +150,3 @@ def test_doctor_says_what_is_missing(call: Call, monkeypatch: pytest.MonkeyPatch
     assert answer.code == 1
     assert "missing: click >=99" in answer.out
     assert "missing: no-such-package ==1.* (found none)" in answer.out
-
-
-def test_sae_train_and_card(call: Call, llama: Path, tmp_path: Path) -> None:
-    (tmp_path / "texts.txt").write_text("house house house house house\n" * 60)
-    texts = ("--texts", "texts.txt")
-    made = call(
-        "sae", "train", llama, "--hook", "blocks.1.hook_out", "--out", "sae", "--tokens", 512,
-        "--d-sae", 32, "--k", 4, *texts,
-    )  # fmt: skip
-    assert (made.code, made.out) == (0, "sae: sae\n"), made.err
-    card = call("sae", "card", "sae", "--suspect", llama, *texts, "--json")
-    assert card.code == 0, card.err
-    judged = json.loads(card.out)
-    assert {
-        "explained_variance", "l0", "ce_loss_score", "kl_div_score", "dead_fraction", "density",
-        "fits",
-    } <= set(judged)  # fmt: skip
-    again = call("sae", "train", llama, "--hook", "blocks.1.hook_out", "--out", "sae", *texts)
-    assert again.code == 2 and "not empty" in again.err
-    no_texts = call("sae", "card", "sae", "--suspect", llama)
-    assert no_texts.code == 2 and "grants no training data" in no_texts.err
