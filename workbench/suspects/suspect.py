@@ -68,15 +68,27 @@ class Suspect:
         reference: str | Path | None = None,
         device: str = "auto",
         dtype: str = "auto",
+        token: str = "",
     ) -> Suspect:
-        """Opens a bundled name, a model directory or `hf:ORG/NAME[@REVISION]`.
+        """Opens a bundled name, a model directory, `hf:ORG/NAME[@REVISION]`, or a host's URL.
 
-        The files are checked before any library sees them; weights are read when first needed.
+        A host needs its `token`, and takes no other option: it chose the rest. Files are checked
+        before any library sees them; weights are read when first needed.
         adapter: a local PEFT directory, merged in. reference: grants and overrides the card's one.
         device: "auto" is the GPU that torch was built for, else the CPU. dtype: "auto" is float32
         on the CPU and the checkpoint's own on a GPU.
-        Raises NotASuspect, UnsafeFile or ModelUnavailable.
+        Raises NotASuspect, UnsafeFile, ModelUnavailable, or AccessDenied on a token that is not
+        valid.
         """
+        if str(source).startswith(("http://", "https://")):
+            from workbench.suspects.remote import connect
+
+            if adapter is not None or reference is not None:
+                raise BadParameter(
+                    "a suspect on a host takes no adapter and no reference",
+                    hint="Start the host with them.",
+                )
+            return connect(str(source), token)
         from workbench.suspects.cabinet import find
         from workbench.suspects.hooked import HookedEngine
 
@@ -106,7 +118,7 @@ class Suspect:
         Raises AccessDenied when `access` names a flag that this view does not hold.
         """
         self._require(access, "a view")
-        view = object.__new__(Suspect)
+        view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
         view.access = access
         view.usage = Usage(budget, parent=self.usage)
