@@ -31,16 +31,9 @@ from workbench.host.jobs import Jobs
 from workbench.host.link import Ended, Link, Question
 from workbench.host.saes import Saes
 from workbench.host.store import Client, Receipt, Store
-from workbench.host.verbs import (
-    BODY_BYTES_AT_MOST,
-    SAE_BYTES_AT_MOST,
-    VERBS,
-    Asked,
-    Verb,
-    openapi,
-)
+from workbench.host.verbs import VERBS, Asked, Verb, openapi
 from workbench.ledger import Ledger
-from workbench.suspects.wire import PROTOCOL, Frame
+from workbench.suspects.wire import BODY_BYTES_AT_MOST, PROTOCOL, SAE_BYTES_AT_MOST, Frame
 
 THREADS = 64
 """Requests that are worked on at once; others wait."""

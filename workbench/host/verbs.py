@@ -12,8 +12,6 @@ from workbench.host.store import Whose
 
 TEXT_AT_MOST = 1_000_000
 ROWS_AT_MOST = 10_000
-BODY_BYTES_AT_MOST = 16 << 20
-SAE_BYTES_AT_MOST = 64 << 20
 
 SERVED = (
     Access.GREY_BOX | Access.ACTIVATIONS | Access.TRAINING_DATA | Access.REFERENCE | Access.REWARD

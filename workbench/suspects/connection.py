@@ -13,7 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from workbench.errors import BadParameter, ModelUnavailable
-from workbench.suspects.wire import BrokenStream, Frame, error_from, read_frame
+from workbench.suspects.wire import (
+    BODY_BYTES_AT_MOST,
+    SAE_BYTES_AT_MOST,
+    BrokenStream,
+    Frame,
+    error_from,
+    read_frame,
+)
 
 PATIENCE_SECONDS = 60.0
 """How long a host may be gone, or too busy, before a call gives up."""
@@ -58,18 +65,18 @@ class Connection:
 
     def post(self, path: str, document: Mapping[str, Any]) -> Any:
         """The JSON answer to a JSON document."""
-        return self._document("POST", path, json.dumps(document, allow_nan=False).encode())
+        return self._document("POST", path, _body(document))
 
     def send(self, path: str, frame: Frame) -> Any:
         """The JSON answer to a frame."""
-        return self._document("POST", path, frame.pack())
+        return self._document("POST", path, _fitting(frame.pack(), SAE_BYTES_AT_MOST))
 
     def frames(self, path: str, document: Mapping[str, Any]) -> Iterator[Frame]:
         """The frames of an answer up to the one that says `end`, which comes last.
 
         A stream that breaks off is asked for again, and goes on where it was.
         """
-        body = json.dumps(document, allow_nan=False).encode()
+        body = _body(document)
         key = secrets.token_hex(16)
         seen = 0
         patience = _Patience(self.url)
@@ -169,6 +176,24 @@ class _Patience:
             ) from None
         time.sleep(pause)
         self._pause = min(2.0, self._pause * 1.5)
+
+
+def _body(document: Mapping[str, Any]) -> bytes:
+    try:
+        text = json.dumps(document, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise BadParameter(
+            f"arguments that cannot be sent: {error}", hint="Use plain data."
+        ) from None
+    return _fitting(text.encode(), BODY_BYTES_AT_MOST)
+
+
+def _fitting(body: bytes, most: int) -> bytes:
+    if len(body) > most:
+        raise BadParameter(
+            f"a request of {len(body)} bytes, where a host reads {most}", hint="Send less at once."
+        )
+    return body
 
 
 def _stream(response: http.client.HTTPResponse) -> Iterator[Frame]:

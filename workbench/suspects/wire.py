@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 """Raised when a client of the last number would not understand."""
 
+BODY_BYTES_AT_MOST = 16 << 20
+SAE_BYTES_AT_MOST = 64 << 20
+"""The longest requests that a host reads: of a verb, and of an SAE."""
+
 HEADER_BYTES_AT_MOST = 64 << 20
 BLOB_BYTES_AT_MOST = 1 << 30
 
