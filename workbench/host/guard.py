@@ -21,6 +21,7 @@ from workbench.errors import (
     AccessDenied,
     BadParameter,
     BudgetExceeded,
+    ConfigError,
     GameError,
     ModelUnavailable,
     NotJoined,
@@ -41,7 +42,7 @@ _STATUS: tuple[tuple[type[WorkbenchError], int], ...] = (
     (GameError, 403),
     (AccessDenied, 403),
     (BudgetExceeded, 402),
-    (BadParameter, 422),
+    (ConfigError, 422),
     (WorkerFailed, 502),
     (ModelUnavailable, 503),
 )

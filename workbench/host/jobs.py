@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 import threading
 import time
+import traceback
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 from workbench.access import Access
 from workbench.battery import Battery, SuspectFiles, run
-from workbench.errors import AccessDenied, BadParameter, WorkbenchError
+from workbench.errors import AccessDenied, BadParameter, SuspectError, WorkbenchError
 from workbench.findings import JSON
 from workbench.host.store import Client, Store, now
 from workbench.ledger import Ledger, Run
@@ -192,6 +193,10 @@ class Jobs:
                 self._set(id, state="done")
         except WorkbenchError as error:
             self._set(id, state="failed", error=json.dumps(error_document(error)))
+        except Exception:  # the boundary: the queue goes on
+            traceback.print_exc()
+            failure = SuspectError("the host failed", hint="Tell whoever runs it.")
+            self._set(id, state="failed", error=json.dumps(error_document(failure)))
         finally:
             self._store.revoke(token)
 
