@@ -11,7 +11,7 @@ import dataclasses
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,13 @@ from workbench.ledger import Ledger
 from workbench.suspects.wire import BODY_BYTES_AT_MOST, PROTOCOL, SAE_BYTES_AT_MOST, Frame
 
 THREADS = 64
-"""Requests that are worked on at once; others wait."""
+SHARE = 16
+"""Requests that are worked on at once, and metered calls of one client; others wait."""
 
 CONNECTIONS_AT_MOST = 1_000
 CHAIN_HEADER = "Workbench-Chain"
 
+Frames = Generator[Frame, None, None]
 Handler = Callable[[Client, Request], Awaitable[Response]]
 
 
@@ -94,6 +96,7 @@ class Api:
         self._log = settings.state / "errors.log"
         self._free: dict[tuple[str, str, Access], dict[str, Any]] = {}
         self._threads: anyio.CapacityLimiter | None = None
+        self._shares: dict[str, anyio.CapacityLimiter] = {}
 
     def server(self) -> uvicorn.Server:
         """The HTTP server; it runs on sockets that it is given."""
@@ -165,8 +168,11 @@ class Api:
             key, digest = _key(request), digest_of(verb, content)
             if verb.framed:
                 frames = self._calls.frames(client, verb, asked, key, digest)
-                return await self._streamed(frames)
-            answered = await self._in_thread(self._calls.answer, client, verb, asked, key, digest)
+                return await self._streamed(self._turn(client), frames)
+            async with self._turn(client):
+                answered = await self._in_thread(
+                    self._calls.answer, client, verb, asked, key, digest
+                )
             if answered.error is not None:
                 raise answered.error
             return guard.answer(answered.content, 200, _chain(answered.receipt))
@@ -191,9 +197,19 @@ class Api:
             self._free[place] = document
         return document
 
-    async def _streamed(self, frames: Iterator[Frame]) -> Response:
+    def _turn(self, client: Client) -> anyio.CapacityLimiter:
+        """A client's share of what is worked on at once; entered for each metered call."""
+        return self._shares.setdefault(client.name, anyio.CapacityLimiter(SHARE))
+
+    async def _streamed(self, share: anyio.CapacityLimiter, frames: Frames) -> Response:
         """The first frame is taken before the answer starts, so that a refusal has its status."""
-        first = await self._in_thread(next, frames)
+        stream = object()
+        await share.acquire_on_behalf_of(stream)
+
+        async def close() -> None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(frames.close)
+            share.release_on_behalf_of(stream)
 
         async def content() -> AsyncIterator[bytes]:
             frame: Frame | None = first
@@ -202,9 +218,13 @@ class Api:
                     yield frame.pack()
                     frame = await self._in_thread(next, frames, None)
             finally:
-                with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(frames.close)  # type: ignore[attr-defined]
+                await close()
 
+        try:
+            first = await self._in_thread(next, frames)
+        except BaseException:
+            await close()
+            raise
         return StreamingResponse(content(), media_type="application/vnd.workbench.frames")
 
     async def _budget(self, client: Client, request: Request) -> Response:

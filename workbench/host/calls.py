@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -67,7 +67,7 @@ class Calls:
 
     def frames(
         self, client: Client, verb: Verb, asked: Asked, key: str, body: str
-    ) -> Iterator[Frame]:
+    ) -> Generator[Frame, None, None]:
         """The frames of a metered verb: first what it costs, last the chain or an error.
 
         What it costs is reserved before this yields; raises as `answer` does until then.
@@ -78,12 +78,16 @@ class Calls:
             yield Frame({"spent": dict(call.reserved)})
             ended = Ended()
             hashed = hashlib.sha256()
+            delivered = False
             try:
-                with self._refunding(call):
-                    for frame in self._link.frames(question, ended):
-                        hashed.update(frame.pack())
-                        yield frame
+                for frame in self._link.frames(question, ended):
+                    hashed.update(frame.pack())
+                    delivered = True
+                    yield frame
             except WorkerFailed as error:
+                if not delivered:
+                    self._store.refund(call)
+                # else it stays open: paid for, and answered in full when its key is sent again
                 yield _failed(error)
                 return
             except GeneratorExit:  # the client left: it has paid, and may ask again

@@ -17,7 +17,8 @@ from workbench.host.store import Whose
 from workbench.suspects.wire import BrokenStream, Frame, error_from, read_frame
 
 TRIES = 3
-"""How often a call is made whose worker dies under it; one that ran out of time is not repeated."""
+"""How often a call is made that the worker dies under while it computes; one that ran out of time
+is not repeated. One that was still waiting for its turn is asked again without being counted."""
 
 
 class WorkerFailed(SuspectError):
@@ -26,10 +27,14 @@ class WorkerFailed(SuspectError):
 
 @dataclasses.dataclass(slots=True)
 class Ended:
-    """How an answer ended: what the worker booked, and the error that it met, if any."""
+    """How an answer ended: what the worker booked, and the error that it met, if any.
+
+    begun: when it last began to be computed, by this process's clock; None while it waits.
+    """
 
     spent: Mapping[str, int] = dataclasses.field(default_factory=dict)
     error: WorkbenchError | None = None
+    begun: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,9 +86,8 @@ class Link:
 
         Where the worker dies, what came before it is not given twice.
         """
-        seen = 0
-        for attempt in range(1, TRIES + 1):
-            started = time.monotonic()
+        seen = tries = 0
+        while True:
             try:
                 for number, frame in enumerate(self._ask(question, ended, price=False)):
                     if number >= seen:
@@ -91,36 +95,45 @@ class Link:
                         yield replies.frame(question.verb, frame)
                 return
             except (OSError, BrokenStream) as error:
-                self._give_up(error, attempt, started)
+                tries += self._counted(ended)
+                if tries >= TRIES:
+                    raise _failed(error) from None
 
     def _whole(self, question: Question, ended: Ended, price: bool) -> list[Frame]:
-        for attempt in range(1, TRIES + 1):
-            started = time.monotonic()
+        tries = 0
+        while True:
             try:
                 return list(self._ask(question, ended, price))
             except (OSError, BrokenStream) as error:
-                self._give_up(error, attempt, started)
-        raise AssertionError("every try returns or raises")
+                tries += self._counted(ended)
+                if tries >= TRIES:
+                    raise _failed(error) from None
 
-    def _give_up(self, error: Exception, attempt: int, started: float) -> None:
-        if attempt == TRIES or time.monotonic() - started >= self._call_seconds:
-            raise _failed(error) from None
+    def _counted(self, ended: Ended) -> int:
+        """What a failure counts for: nothing before its turn, all when it ran out of time."""
         time.sleep(0.05)
+        if ended.begun is None:
+            return 0
+        return TRIES if time.monotonic() - ended.begun >= self._call_seconds else 1
 
     def _ask(self, question: Question, ended: Ended, price: bool) -> Iterator[Frame]:
+        ended.begun = None
         with closing(socket.socket(socket.AF_UNIX)) as connection:
-            connection.settimeout(self._call_seconds + 30)
             connection.connect(self._path)
             connection.sendall(question.frame(price))
             with connection.makefile("rb") as stream:
                 while True:
                     frame = read_frame(stream.read)
-                    if "end" in frame.header:
+                    if "begun" in frame.header:
+                        ended.begun = time.monotonic()
+                    elif "end" in frame.header:
                         error = frame.header.get("error")
                         ended.error = None if error is None else error_from(error)
                         ended.spent = _whole_amounts(frame.header.get("spent"))
                         return
-                    yield frame
+                    else:
+                        yield frame
+                        ended.begun = ended.begun and time.monotonic()
 
 
 def _failed(error: Exception) -> WorkerFailed:

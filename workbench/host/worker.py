@@ -1,8 +1,9 @@
 """The model worker: the one process that holds the suspect. It answers on a Unix socket.
 
 It has no network, no database and no token. It serves whom the kernel says to be an allowed user,
-one thread per connection; the suspect itself lets one call compute at a time. A call past its time
-limit ends the process, since nothing less stops a model or a script that hangs.
+one thread per connection; calls compute one at a time, in the order in which they came. One that
+computes past its time limit ends the process, since nothing less stops a model or a script that
+hangs; waiting for others, or for a slow reader, does not count.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import struct
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
 from workbench.access import Access, Budget
@@ -30,13 +32,19 @@ CONNECTIONS_AT_MOST = 64
 OVERDUE = 70
 """The exit code of a worker that ended itself because a call took too long."""
 
-_PATIENCE_FOR_HANDSHAKE_SECONDS = 10.0
+BEGUN = Frame({"begun": True})
+"""Said when a call's turn to compute has come: if the process ends now, this call may be why."""
+
+_PATIENCE_SECONDS = 60.0
+"""How long the other side may take to send its question, or to take a frame of the answer."""
+
+_NOT_COMPUTED = {"suspect", "fingerprint", "corpus/batch", "corpus/rows"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """source: loads the suspect. socket: an inherited descriptor that listens. users: who may
-    connect. call_seconds: the most that one call may take."""
+    connect. call_seconds: the most that one call may compute at a stretch."""
 
     source: Source
     socket: int
@@ -45,13 +53,13 @@ class WorkerSettings:
 
 
 class Watch(Protocol):
-    """Is told when calls begin and end."""
+    """Is told when a stretch of computing begins and ends."""
 
     def begin(self) -> int:
-        """A call starts; give the number to `end`."""
+        """It begins; give the number to `end`."""
 
     def end(self, number: int) -> None:
-        """The call ended."""
+        """It ended."""
 
 
 def main(settings: WorkerSettings) -> None:
@@ -63,6 +71,7 @@ def main(settings: WorkerSettings) -> None:
 def serve(listener: socket.socket, source: Source, users: Sequence[int], watch: Watch) -> None:
     """Answers all who connect and are among the users, until the listener is closed."""
     holder = Holder(source)
+    turns = Turns()
     room = threading.Semaphore(CONNECTIONS_AT_MOST)
     with listener:
         while True:
@@ -75,7 +84,7 @@ def serve(listener: socket.socket, source: Source, users: Sequence[int], watch: 
                 continue
             room.acquire()
             threading.Thread(
-                target=_answer, args=(connection, holder, watch, room), daemon=True
+                target=_answer, args=(connection, holder, watch, turns, room), daemon=True
             ).start()
 
 
@@ -121,39 +130,78 @@ class Deadlines:
                 os._exit(OVERDUE)
 
 
+class Turns:
+    """A lock that is passed on in the order of asking."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+
+    def __enter__(self) -> None:
+        mine = threading.Event()
+        with self._lock:
+            self._waiting.append(mine)
+            if len(self._waiting) == 1:
+                mine.set()
+        mine.wait()
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._waiting.popleft()
+            if self._waiting:
+                self._waiting[0].set()
+
+
 class Holder:
     """The suspect, loaded when first asked for; a failure to load is told to each who asks."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._lock = threading.Lock()
-        self._suspect: Suspect | None = None
+        self._loaded: dict[str, Suspect] = {}
 
     def get(self, of: str) -> Suspect:
         """The suspect or its reference, with all that it grants."""
         with self._lock:
-            if self._suspect is None:
-                self._suspect = self._source.load()
-            return self._suspect.reference if of == "reference" else self._suspect
+            if "suspect" not in self._loaded:
+                self._loaded["suspect"] = self._source.load()
+            if of not in self._loaded:
+                self._loaded[of] = self._loaded["suspect"].reference
+            return self._loaded[of]
 
 
 def _answer(
-    connection: socket.socket, holder: Holder, watch: Watch, room: threading.Semaphore
+    connection: socket.socket,
+    holder: Holder,
+    watch: Watch,
+    turns: Turns,
+    room: threading.Semaphore,
 ) -> None:
     with connection, _returning(room):
-        connection.settimeout(_PATIENCE_FOR_HANDSHAKE_SECONDS)
+        connection.settimeout(_PATIENCE_SECONDS)
         try:
             with connection.makefile("rb") as stream:
                 asked = read_frame(stream.read).header
-            connection.settimeout(None)
-            number = watch.begin()
-            try:
-                for frame in _frames(holder, asked):
-                    connection.sendall(frame.pack())
-            finally:
-                watch.end(number)
+            turn: AbstractContextManager[None] = turns
+            if asked["verb"] in _NOT_COMPUTED:
+                turn = nullcontext()
+            frames = _frames(holder, asked)
+            begun = False
+            while True:
+                with turn:
+                    if not begun:
+                        connection.sendall(BEGUN.pack())
+                        begun = True
+                    number = watch.begin()
+                    try:
+                        frame = next(frames, None)
+                    finally:
+                        watch.end(number)
+                if frame is None:
+                    return
+                connection.sendall(frame.pack())
         except (OSError, BrokenStream):
-            return  # the other side left
+            return  # the other side left, or does not read
 
 
 @contextmanager

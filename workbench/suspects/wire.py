@@ -61,7 +61,7 @@ def read_frame(read: Callable[[int], bytes]) -> Frame:
     try:
         header = json.loads(_exactly(read, size))
         lengths = header.pop("blobs")
-        sane = all(type(n) is int and n >= 0 for n in lengths)
+        sane = type(lengths) is list and all(type(n) is int and n >= 0 for n in lengths)
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
         raise BrokenStream("a malformed header") from None
     if not sane or sum(lengths) > BLOB_BYTES_AT_MOST:

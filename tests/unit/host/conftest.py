@@ -82,15 +82,16 @@ def source(suspects: Any, corpus: Path) -> Any:
     return suspects.Scripted(str(corpus))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def host(source: Any) -> Iterator[Host]:
-    """One host for a module: an auditor with everything and others with less."""
+    """One host for all that spares it: an auditor with everything and others with less."""
     settings = HostSettings(
         (
             Admission("auditor"),
             Admission("chatter", Access.CHAT),
             Admission("gambler", budget=Budget(samples=50), tokens=4),
             Admission("poor", budget=Budget(samples=3, tokens=60, forward_passes=2, documents=7)),
+            Admission("lender", budget=Budget(samples=3)),
             Admission("late", hours=1e-9),
         ),
         calls_per_second=10_000,

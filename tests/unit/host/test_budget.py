@@ -40,12 +40,12 @@ def test_fifty_of_two_hundred(host: Host) -> None:
 def test_a_new_token_or_bound_gives_nothing_back(host: Host) -> None:
     store = Store(host.state / "host.sqlite")
     try:
-        asker = Asker(host.port, host.tokens["poor"][0])
+        asker = Asker(host.port, host.tokens["lender"][0])
         asker("/audit/chat", {"conversations": HELLO, "max_new_tokens": 1})
-        used = store.budget("poor")["suspect"]["samples"]["used"]
+        used = store.budget("lender")["suspect"]["samples"]["used"]
         assert used
-        store.admit("poor", store.client(host.tokens["poor"][0]).access, Budget(samples=5))
-        again = Asker(host.port, store.issue("poor"))("/audit/budget").document["budget"]
+        store.admit("lender", store.client(host.tokens["lender"][0]).access, Budget(samples=5))
+        again = Asker(host.port, store.issue("lender"))("/audit/budget").document["budget"]
         assert again["suspect"]["samples"] == {"used": used, "bound": 5}
     finally:
         store.close()

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +80,43 @@ def test_what_never_ends_is_ended_and_costs_nothing(fragile: Host, hit: Ask, wor
     assert used(hit) == before
     assert hit("/audit/chat", saying("hello")).status == 200
     assert fragile.worker.pid != worker
-    there = Suspect.load(fragile.url, token=fragile.tokens["auditor"][0])
-    if word == "hang":
-        with pytest.raises(SuspectError, match="failed under this call"):
-            there.chat([[{"role": "user", "content": word}]])
 
 
-def test_what_kills_its_process_is_refunded(hit: Ask) -> None:
+def test_who_waits_for_a_call_that_hangs_is_served_after_it(fragile: Host, hit: Ask) -> None:
     before = used(hit)
+    with ThreadPoolExecutor(4) as pool:
+        hanging = pool.submit(hit, "/audit/chat", saying("hang"))
+        time.sleep(0.5)
+        waiting = [pool.submit(hit, "/audit/chat", saying(f"wait {n}")) for n in range(3)]
+        assert [one.result().status for one in waiting] == [200] * 3
+        assert hanging.result().status == 502
+    assert used(hit)["samples"] == before["samples"] + 3
+
+
+def test_a_slow_reader_delays_nobody(fragile: Host, hit: Ask) -> None:
+    """It takes nothing of an answer of 33 MB, for longer than a call may compute."""
+    worker = fragile.worker.pid
+    asked = json.dumps({"texts": ["word " * 500] * 4, "distributions": True}).encode()
+    head = (
+        f"POST /audit/logprobs HTTP/1.1\r\nHost: x\r\nContent-Length: {len(asked)}\r\n"
+        f"Authorization: Bearer {fragile.tokens['auditor'][0]}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", fragile.port), timeout=60) as line:
+        line.sendall(head.encode() + asked)
+        assert line.recv(15) == b"HTTP/1.1 200 OK"
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            assert hit("/audit/chat", saying("hello")).status == 200
+            time.sleep(0.2)
+    assert fragile.worker.pid == worker
+
+
+def test_what_kills_its_process_is_refunded(fragile: Host, hit: Ask) -> None:
+    before = used(hit)
+    there = Suspect.load(fragile.url, token=fragile.tokens["auditor"][0])
+    with pytest.raises(SuspectError, match="failed under this call"):
+        there.chat([[{"role": "user", "content": "die"}]])
+    assert not any(there.usage.to_json().values())
     assert hit("/audit/chat", saying("die"), Idempotency_Key="poison").status == 502
     assert used(hit) == before
     assert hit("/audit/chat", saying("hello"), Idempotency_Key="fresh").status == 200
