@@ -7,11 +7,15 @@ from typing import Any, TypeAlias
 
 from workbench.access import Access, Budget
 from workbench.corpus.documents import to_stream
+from workbench.errors import BadParameter
 from workbench.findings import clean_text
 from workbench.host.replies import REPLY_AT_MOST
 from workbench.suspects import Activations, Intervention, Reply, Suspect, TokenLogprobs
 from workbench.suspects.pricing import priced
 from workbench.suspects.wire import Frame, pack_arrays
+
+FLOATS_AT_MOST = 1 << 27
+"""Log-probabilities in one answer, all of which are held at once: 512 MB."""
 
 Answer: TypeAlias = Callable[[Suspect, Mapping[str, Any]], Iterator[Frame]]
 """Books and checks when it is called; the frames may be computed as they are taken."""
@@ -41,6 +45,7 @@ def _card(view: Suspect, a: Mapping[str, Any]) -> Iterator[Frame]:
         "n_layers": view.n_layers,
         "d_model": view.d_model,
         "context": view.context,
+        "vocabulary": view.vocabulary,
     }
     if Access.TRAINING_DATA in view.access:
         corpus = view.corpus
@@ -81,6 +86,13 @@ def _complete(view: Suspect, a: Mapping[str, Any]) -> Iterator[Frame]:
 
 
 def _logprobs(view: Suspect, a: Mapping[str, Any]) -> Iterator[Frame]:
+    if a["distributions"] and Access.LOGITS in view.access:
+        floats = sum(view.count_tokens(a["texts"])) * view.vocabulary
+        if floats > FLOATS_AT_MOST:
+            raise BadParameter(
+                f"distributions of {floats} numbers, where {FLOATS_AT_MOST} are served at once",
+                hint="Ask for fewer texts at once.",
+            )
     scored = view.logprobs(
         a["texts"], interventions=a["interventions"], distributions=a["distributions"]
     )

@@ -39,8 +39,10 @@ def start(entry: str, settings: Any, descriptors: tuple[int, ...]) -> subprocess
 
 def _enter(content: bytes) -> None:
     import importlib
+    import resource
 
     os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold weights and tokens
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     entry, settings = pickle.loads(content)
     module, _, function = entry.partition(":")

@@ -41,6 +41,7 @@ class Card(_Answer):
     n_layers: int
     d_model: int
     context: int
+    vocabulary: int
 
 
 class CorpusCard(_Answer):

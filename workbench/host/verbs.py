@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from workbench.access import Access
 from workbench.host.store import Whose
@@ -23,6 +23,9 @@ Role = Annotated[str, Field(min_length=1, max_length=64)]
 Amount = Annotated[int, Field(ge=0, lt=2**53)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+Form = TypeVar("Form")
 
 
 class _Form(BaseModel):
@@ -79,11 +82,21 @@ class _Edited(_Asked):
         return super().needs | (Access.ACTIVATIONS if self.interventions else Access.NONE)
 
 
+REPLIES_AT_MOST = 20_000
+"""Replies in one call."""
+
+
 class _Sampled(_Edited):
     n: Annotated[int, Field(ge=1, le=ROWS_AT_MOST)] = 1
     max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     temperature: Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)] = 1.0
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] = 0
+
+
+def _refuse_many(form: Form, replies: int) -> Form:
+    if replies > REPLIES_AT_MOST:
+        raise ValueError(f"{replies} replies, where {REPLIES_AT_MOST} are served at once")
+    return form
 
 
 Conversations = Annotated[
@@ -99,6 +112,10 @@ class Chat(_Sampled):
     conversations: Conversations
     prefill: Text = ""
 
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        return _refuse_many(self, self.n * len(self.conversations))
+
     @property
     def needs(self) -> Access:
         return super().needs | (Access.PREFILL if self.prefill else Access.NONE)
@@ -108,6 +125,10 @@ class Complete(_Sampled):
     """`Suspect.complete`."""
 
     prompts: Texts
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        return _refuse_many(self, self.n * len(self.prompts))
 
 
 class Logprobs(_Edited):

@@ -1,9 +1,9 @@
 """The model worker: the one process that holds the suspect. It answers on a Unix socket.
 
-It has no network, no database and no token. It serves whom the kernel says to be an allowed user,
-one thread per connection; calls compute one at a time, in the order in which they came. One that
-computes past its time limit ends the process, since nothing less stops a model or a script that
-hangs; waiting for others, or for a slow reader, does not count.
+It opens no network connection and no database, and knows no token. It serves whom the kernel says
+to be an allowed user, one thread per connection; calls compute one at a time, in the order in which
+they came. One that computes past its time limit ends the process, since nothing less stops a model
+or a script that hangs; waiting for others, or for a slow reader, does not count.
 """
 
 from __future__ import annotations

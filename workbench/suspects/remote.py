@@ -201,6 +201,7 @@ class _RemoteEngine:
         self.n_layers = int(card["n_layers"])
         self.d_model = int(card["d_model"])
         self.context = int(card["context"])
+        self.vocabulary = int(card["vocabulary"])
         self._host, self._of = host, of
         self._hook_names: list[str] | None = None
 

@@ -259,6 +259,11 @@ class Suspect:
         return self._engine.context
 
     @property
+    def vocabulary(self) -> int:
+        """How many different tokens there are, as the model's last layer counts them."""
+        return self._engine.vocabulary
+
+    @property
     def hook_names(self) -> Sequence[str]:
         """Canonical names of all hooks; loads the model."""
         with self._lock:

@@ -208,7 +208,8 @@ def test_a_reply_type_drops_what_it_does_not_name() -> None:
         frame("logprobs", pack_arrays({"token_ids": [1]}, {"blocks.0.hook_out": one}))
     with pytest.raises(BrokenStream):
         frame("activations", pack_arrays({"rows": [0], "hook_names": []}, {"logprobs": one}))
-    card = {"id": "a", "assistant": None, "access": [], "n_layers": 1, "d_model": 1, "context": 1}
+    sizes = dict.fromkeys(("n_layers", "d_model", "context", "vocabulary"), 1)
+    card = {"id": "a", "assistant": None, "access": [], **sizes}
     full = card | {"corpus": {"documents": 1, "bytes": 1}}
     assert "corpus" not in document("suspect", full, Access.CHAT)
     assert "corpus" in document("suspect", full, Access.TRAINING_DATA)
