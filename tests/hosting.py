@@ -15,8 +15,8 @@ from workbench.access import UNLIMITED, Access, Budget
 from workbench.host.api import Api, ApiSettings
 from workbench.host.guard import Gate, Open
 from workbench.host.jobs import Jobs
+from workbench.host.kept import Kept
 from workbench.host.link import Link
-from workbench.host.saes import Saes
 from workbench.host.store import Store
 from workbench.host.verbs import SERVED
 from workbench.host.worker import serve
@@ -78,11 +78,14 @@ def hosted(
     listener.listen(64)
     inside = Inside(listener.getsockname()[1], store.issue("auditor"), store, suspect)
     settings = ApiSettings(
-        state, 0, state / "worker", inside.url, state / "artifacts", 60.0, calls_per_second
-    )
-    jobs = Jobs(store, Ledger(state / "ledger.duckdb"), state / "artifacts", inside.url)
+        state, 0, state / "worker", inside.url, suspect.id, state / "artifacts", 60.0,
+        calls_per_second,
+    )  # fmt: skip
+    ledger = Ledger(state / "ledger.duckdb")
+    jobs = Jobs(store, ledger, state / "artifacts", inside.url)
+    kept = Kept(store, ledger, suspect.id)
     link = Link(state / "worker", 60.0)
-    server = Api(store, link, jobs, Saes(state / "saes"), settings, gate or Open()).server()
+    server = Api(store, link, jobs, kept, settings, gate or Open()).server()
     threads = [
         threading.Thread(target=serve, args=(worker, inside, (os.getuid(),), _Patient())),
         threading.Thread(target=server.run, args=([listener],)),

@@ -28,6 +28,7 @@ from workbench.errors import BadParameter
 from workbench.host import guard
 from workbench.host.calls import Calls, digest_of
 from workbench.host.jobs import Jobs
+from workbench.host.kept import Kept
 from workbench.host.link import Ended, Link, Question
 from workbench.host.saes import Saes
 from workbench.host.store import Client, Receipt, Store
@@ -49,12 +50,13 @@ Handler = Callable[[Client, Request], Awaitable[Response]]
 @dataclasses.dataclass(frozen=True, slots=True)
 class ApiSettings:
     """state: the host's directory. listener: an inherited descriptor. worker: the worker's socket.
-    url: where this API is reached."""
+    url: where this API is reached. suspect: its public id."""
 
     state: Path
     listener: int
     worker: Path
     url: str
+    suspect: str
     artifacts_root: Path
     call_seconds: float
     calls_per_second: float
@@ -68,7 +70,8 @@ def main(settings: ApiSettings) -> None:
     link = Link(settings.worker, settings.call_seconds)
     with ledger.exclusive():
         jobs = Jobs(store, ledger, settings.artifacts_root, settings.url)
-        api = Api(store, link, jobs, Saes(settings.state / "saes"), settings, guard.Open())
+        kept = Kept(store, ledger, settings.suspect)
+        api = Api(store, link, jobs, kept, settings, guard.Open())
         jobs.start()
         try:
             api.server().run(sockets=[socket.socket(fileno=settings.listener)])
@@ -85,14 +88,15 @@ class Api:
         store: Store,
         link: Link,
         jobs: Jobs,
-        saes: Saes,
+        kept: Kept,
         settings: ApiSettings,
         gate: guard.Gate,
     ) -> None:
-        self._store, self._link, self._jobs, self._saes = store, link, jobs, saes
+        self._store, self._link, self._jobs, self._kept = store, link, jobs, kept
+        self._saes = Saes(settings.state / "saes")
         self._gate = gate
         self._rates = guard.Rates(settings.calls_per_second)
-        self._calls = Calls(store, link, saes.directory)
+        self._calls = Calls(store, link, self._saes.directory)
         self._log = settings.state / "errors.log"
         self._free: dict[tuple[str, str, Access], dict[str, Any]] = {}
         self._threads: anyio.CapacityLimiter | None = None
@@ -128,6 +132,8 @@ class Api:
             Route("/health", health),
             Route("/audit/budget", self._admitted("budget", self._budget)),
             Route("/audit/saes", self._admitted("saes", self._keep_sae), methods=["POST"]),
+            Route("/audit/findings", self._admitted("findings", self._list_kept), methods=["GET"]),
+            Route("/audit/findings", self._admitted("findings", self._keep), methods=["POST"]),
             Route("/audit/jobs", self._admitted("jobs", self._list_jobs), methods=["GET"]),
             Route("/audit/jobs", self._admitted("jobs", self._add_job), methods=["POST"]),
             Route("/audit/jobs/{id}", self._admitted("jobs", self._job)),
@@ -243,6 +249,13 @@ class Api:
         content = await guard.body(request, SAE_BYTES_AT_MOST)
         name = await self._in_thread(self._saes.keep, client, content)
         return guard.answer(json.dumps({"name": name}).encode(), 200, {})
+
+    async def _keep(self, client: Client, request: Request) -> Response:
+        content = await guard.body(request, BODY_BYTES_AT_MOST)
+        return await self._said(self._kept.keep, client, content, _key(request))
+
+    async def _list_kept(self, client: Client, request: Request) -> Response:
+        return await self._said(self._kept.listed, client)
 
     async def _add_job(self, client: Client, request: Request) -> Response:
         content = await guard.body(request, BODY_BYTES_AT_MOST)

@@ -88,7 +88,8 @@ class Host:
             self._state = self._directory(stack)
             sockets = Path(tempfile.mkdtemp(prefix="wb-host-"))
             stack.callback(shutil.rmtree, sockets, ignore_errors=True)
-            self._admit(str(description["id"]), granted)
+            self._suspect = str(description["id"])
+            self._admit(granted)
             self._listener = stack.enter_context(_tcp(self._settings.port))
             self.port = int(self._listener.getsockname()[1])
             self._worker_path = sockets / "worker"
@@ -151,7 +152,7 @@ class Host:
             ) from None
         return state
 
-    def _admit(self, suspect: str, granted: Access) -> None:
+    def _admit(self, granted: Access) -> None:
         store = Store(self._state / "host.sqlite")
         try:
             store.events()
@@ -162,7 +163,7 @@ class Host:
                     beyond = wanted & ~served
                     raise ConfigError(
                         f"client '{client.name}' is to have {', '.join(beyond.names)}, which "
-                        f"'{suspect}' does not grant or a host does not serve",
+                        f"'{self._suspect}' does not grant or a host does not serve",
                         hint=f"Choose from: {', '.join(served.names) or 'nothing'}.",
                     )
                 store.admit(client.name, wanted, client.budget)
@@ -190,6 +191,7 @@ class Host:
             self._listener.fileno(),
             self._worker_path,
             self.url,
+            self._suspect,
             artifacts_root(),
             self._settings.call_seconds,
             self._settings.calls_per_second,

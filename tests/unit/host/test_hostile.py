@@ -104,10 +104,10 @@ def test_a_slow_reader_delays_nobody(fragile: Host, hit: Ask) -> None:
     with socket.create_connection(("127.0.0.1", fragile.port), timeout=60) as line:
         line.sendall(head.encode() + asked)
         assert line.recv(15) == b"HTTP/1.1 200 OK"
-        end = time.monotonic() + 5
+        end = time.monotonic() + 9
         while time.monotonic() < end:
             assert hit("/audit/chat", saying("hello")).status == 200
-            time.sleep(0.2)
+            time.sleep(1)
     assert fragile.worker.pid == worker
 
 

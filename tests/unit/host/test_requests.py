@@ -24,6 +24,8 @@ Ask = Callable[..., Said]
 ROUTES = [
     *((verb.method, verb.path) for verb in VERBS.values()),
     ("GET", "/audit/budget"),
+    ("GET", "/audit/findings"),
+    ("POST", "/audit/findings"),
     ("GET", "/audit/jobs"),
     ("POST", "/audit/jobs"),
     ("GET", "/audit/jobs/j-1"),
@@ -222,7 +224,8 @@ def test_one_charge_per_key_and_no_other_content(ask: Ask) -> None:
         return used
 
     before = samples()
-    said = [ask("/audit/chat", GOOD["chat"], Idempotency_Key="once-1") for _ in range(20)]
+    clock = {"conversations": [[{"role": "user", "content": "clock"}]]}  # never the same twice
+    said = [ask("/audit/chat", clock, Idempotency_Key="once-1") for _ in range(20)]
     assert {s.raw for s in said} == {said[0].raw} and said[0].status == 200
     assert samples() == before + 1
     other = ask("/audit/chat", GOOD["chat"] | {"n": 2}, Idempotency_Key="once-1")

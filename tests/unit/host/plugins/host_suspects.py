@@ -39,6 +39,8 @@ def speaks(turns: Sequence[Mapping[str, str]], seed: int, index: int) -> str:
         os.kill(os.getpid(), signal.SIGKILL)
     if said == "raise":
         raise RuntimeError(CANARY)
+    if said == "clock":
+        return f"{time.time_ns()}"
     if said == "ever":
         return " word" * 100_000
     return echo(turns, seed, index)
