@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
+import http.client
 import os
 import re
 import shutil
 import socket
-import subprocess
 import tempfile
 import threading
 import time
@@ -18,16 +19,18 @@ from types import TracebackType
 from workbench.access import UNLIMITED, Access, Budget
 from workbench.battery import Source
 from workbench.config import artifacts_root
-from workbench.errors import BadParameter, ConfigError, LedgerBusy, SuspectError
+from workbench.errors import BadParameter, ConfigError, LedgerBusy, SuspectError, WorkbenchError
 from workbench.host.api import ApiSettings
+from workbench.host.link import Ended, Link, Question
 from workbench.host.processes import start
 from workbench.host.store import Store
+from workbench.host.upkeep import Process, Upkeep
 from workbench.host.verbs import SERVED
 from workbench.host.worker import WorkerSettings
 
 HOST = "127.0.0.1"
-FAST_DEATHS_AT_MOST = 20
-"""A process that dies this often in a row within a second of its start is given up."""
+START_SECONDS = 120.0
+"""How long both processes together may take to answer for the first time."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
@@ -75,11 +78,8 @@ class Host:
                 )
         self._source = source
         self._settings = settings
-        self._over = threading.Event()
-        self._changing = threading.Lock()
         self.tokens: dict[str, list[str]] = {}
         self.grants: dict[str, Access] = {}
-        self.failure = ""
 
     def __enter__(self) -> Host:
         description = self._source.describe()
@@ -94,12 +94,10 @@ class Host:
             self.port = int(self._listener.getsockname()[1])
             self._worker_path = sockets / "worker"
             self._worker_listener = stack.enter_context(_unix(self._worker_path))
-            self.worker = self._start_worker()
-            self.api = self._start_api()
-            stack.callback(self._end_processes)
-            self._watcher = threading.Thread(target=self._watch, daemon=True)
-            self._watcher.start()
-            self._await_api()
+            self._upkeep = Upkeep({"worker": self._start_worker, "api": self._start_api})
+            stack.callback(self._upkeep.stop)
+            self._upkeep.start()
+            self._await_answers()
             self._stack = stack.pop_all()
         return self
 
@@ -117,15 +115,23 @@ class Host:
         return f"http://{HOST}:{self.port}"
 
     @property
+    def api(self) -> Process:
+        """The API process that runs now."""
+        return self._upkeep.process("api")
+
+    @property
+    def worker(self) -> Process:
+        """The model worker that runs now."""
+        return self._upkeep.process("worker")
+
+    @property
     def state(self) -> Path:
         """Where budgets, calls and the ledger live."""
         return self._state
 
     def wait(self) -> None:
-        """Until the host is left; raises SuspectError when a process had to be given up."""
-        self._over.wait()
-        if self.failure:
-            raise SuspectError(self.failure, hint="See what it printed above.")
+        """Until the host is left from another thread, or a signal interrupts."""
+        self._upkeep.over.wait()
 
     def _directory(self, stack: contextlib.ExitStack) -> Path:
         if self._settings.state is None:
@@ -142,8 +148,6 @@ class Host:
         lock = os.open(state / "host.lock", os.O_RDWR | os.O_CREAT, 0o600)
         stack.callback(os.close, lock)
         try:
-            import fcntl
-
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LedgerBusy(
@@ -175,7 +179,7 @@ class Host:
         finally:
             store.close()
 
-    def _start_worker(self) -> subprocess.Popen[bytes]:
+    def _start_worker(self) -> Process:
         settings = WorkerSettings(
             self._source,
             self._worker_listener.fileno(),
@@ -185,7 +189,7 @@ class Host:
         inherited = (self._worker_listener.fileno(),)
         return start("workbench.host.worker:main", settings, inherited)
 
-    def _start_api(self) -> subprocess.Popen[bytes]:
+    def _start_api(self) -> Process:
         settings = ApiSettings(
             self._state,
             self._listener.fileno(),
@@ -198,66 +202,36 @@ class Host:
         )
         return start("workbench.host.api:main", settings, (self._listener.fileno(),))
 
-    def _watch(self) -> None:
-        starts = {"worker": time.monotonic(), "api": time.monotonic()}
-        deaths = dict.fromkeys(starts, 0)
-        makers = {"worker": self._start_worker, "api": self._start_api}
-        while not self._over.is_set():
-            for name, make in makers.items():
-                process: subprocess.Popen[bytes] = getattr(self, name)
-                if process.poll() is None:
-                    continue
-                fast = time.monotonic() - starts[name] < 1.0
-                deaths[name] = deaths[name] + 1 if fast else 0
-                if deaths[name] > FAST_DEATHS_AT_MOST:
-                    self.failure = f"the {name} process ends as soon as it starts"
-                    self._over.set()
-                    return
-                with self._changing:
-                    if self._over.is_set():
-                        return
-                    _close_pipe(process)
-                    setattr(self, name, make())
-                starts[name] = time.monotonic()
-            self._over.wait(0.02)
-
-    def _await_api(self) -> None:
-        """Until the API answers; its socket takes connections from the start."""
-        import http.client
-
-        deadline = time.monotonic() + 60
-        while not self._over.is_set() and time.monotonic() < deadline:
-            connection = http.client.HTTPConnection(HOST, self.port, timeout=60)
-            try:
-                connection.request("GET", "/health")
-                if connection.getresponse().status == 200:
-                    return
-            except OSError:
-                time.sleep(0.05)
-            finally:
-                connection.close()
+    def _await_answers(self) -> None:
+        """Until API and worker have answered; their sockets take connections from the start."""
+        first: list[BaseException | None] = []
+        threading.Thread(target=self._ask_both, args=(first,), daemon=True).start()
+        deadline = time.monotonic() + START_SECONDS
+        while not first and not self._upkeep.over.is_set() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if first and first[0] is None:
+            self._upkeep.proven()
+            return
+        if first and isinstance(first[0], WorkbenchError):
+            raise first[0]
         raise SuspectError(
-            self.failure or "the API process does not answer", hint="See what it printed above."
+            self._upkeep.failure or f"the host does not answer within {START_SECONDS:.0f} s",
+            hint="See what it printed above.",
         )
 
-    def _end_processes(self) -> None:
-        with self._changing:
-            self._over.set()
-        for process in (self.api, self.worker):
-            process.terminate()
-        for process in (self.api, self.worker):
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            _close_pipe(process)
-
-
-def _close_pipe(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
+    def _ask_both(self, first: list[BaseException | None]) -> None:
+        """Notes what came of asking: nothing, or the error."""
+        try:
+            ended = Ended()
+            link = Link(self._worker_path, self._settings.call_seconds)
+            link.document(Question("suspect", "suspect", Access.NONE, {}, {}), ended)
+            connection = http.client.HTTPConnection(HOST, self.port, timeout=START_SECONDS)
+            with contextlib.closing(connection):
+                connection.request("GET", "/health")
+                connection.getresponse().read()
+            first.append(ended.error)
+        except (WorkbenchError, OSError, http.client.HTTPException) as error:
+            first.append(error)
 
 
 def _tcp(port: int) -> socket.socket:
@@ -275,7 +249,11 @@ def _tcp(port: int) -> socket.socket:
 
 def _unix(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
+    try:
+        listener.bind(str(path))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"{path}: {error}", hint="Set TMPDIR to a shorter path.") from None
     path.chmod(0o600)
     listener.listen(256)
     return listener

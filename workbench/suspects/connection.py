@@ -12,7 +12,7 @@ from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
-from workbench.errors import BadParameter, ModelUnavailable
+from workbench.errors import BadParameter, ModelUnavailable, WorkbenchError
 from workbench.suspects.wire import (
     BODY_BYTES_AT_MOST,
     SAE_BYTES_AT_MOST,
@@ -128,11 +128,19 @@ class Connection:
                 exchange.close()
                 raise
             exchange.close()
-            document = _parsed(answer, self.url)
-            error = error_from(document.get("error") if isinstance(document, dict) else None)
+            error = self._refusal(response.status, answer)
             if response.status not in _AGAIN:
                 raise error
             patience.wait(error, response.headers.get("Retry-After"))
+
+    def _refusal(self, status: int, answer: bytes) -> WorkbenchError:
+        try:
+            return error_from(json.loads(answer)["error"])
+        except (ValueError, RecursionError, TypeError, KeyError):
+            return ModelUnavailable(
+                f"what answers at {self.url} is no host, or too busy (status {status})",
+                hint="Give the URL that the host printed, or ask later.",
+            )
 
 
 class _Exchange:

@@ -20,6 +20,7 @@ from tests.unit.host.conftest import Asker, Said
 from workbench.errors import SuspectError
 from workbench.host import Host, HostSettings
 from workbench.host.replies import REPLY_AT_MOST, document, frame
+from workbench.host.upkeep import Process, Upkeep
 from workbench.suspects import Suspect
 from workbench.suspects.wire import BrokenStream, Frame, pack_arrays
 
@@ -135,12 +136,26 @@ def test_an_exception_of_the_suspects_tells_nothing(hit: Ask, suspects: Any) -> 
     assert suspects.CANARY.encode() not in said.raw and b".py" not in said.raw
 
 
-def test_a_suspect_that_does_not_load_says_so(suspects: Any) -> None:
-    with Host(suspects.Failing(), HostSettings()) as running:
-        ask = Asker(running.port, running.tokens["auditor"][0])
-        said = ask("/audit/chat", saying("hello"))
-        assert (said.status, said.document["error"]["kind"]) == (400, "SuspectError")
-        assert suspects.CANARY.encode() not in said.raw
+def test_a_suspect_that_does_not_load_serves_nobody(
+    suspects: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        pytest.raises(SuspectError, match="the suspect failed: RuntimeError"),
+        Host(suspects.Failing()),
+    ):
+        raise AssertionError("it serves")
+    assert suspects.CANARY in capfd.readouterr().err  # for whoever runs the host
+
+
+def test_a_process_that_never_works_is_given_up() -> None:
+    def broken() -> Process:
+        return subprocess.Popen([sys.executable, "-S", "-c", "exit(3)"], stdin=subprocess.PIPE)
+
+    upkeep = Upkeep({"worker": broken})
+    upkeep.start()
+    assert upkeep.over.wait(60)
+    assert "worker process ends as soon" in upkeep.failure
+    upkeep.stop()
 
 
 def test_only_the_api_may_ask_the_worker(source: Any, tmp_path: Path) -> None:
