@@ -37,7 +37,7 @@ def serving(*arguments: object, env: dict[str, str]) -> Iterator[subprocess.Pope
 
 def run(*arguments: object, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [*WORKBENCH, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=600)
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=3600)
 
 
 @pytest.fixture

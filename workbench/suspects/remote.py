@@ -204,6 +204,7 @@ class _RemoteEngine:
         self.vocabulary = int(card["vocabulary"])
         self._host, self._of = host, of
         self._hook_names: list[str] | None = None
+        self._strings: dict[int, str] = {}
 
     @property
     def model(self) -> Any:
@@ -231,8 +232,12 @@ class _RemoteEngine:
         return str(answer["text"])
 
     def token_strings(self, token_ids: Sequence[int]) -> list[str]:
-        asked = {"of": self._of, "token_ids": [int(i) for i in token_ids]}
-        return [str(text) for text in self._host.post("/audit/strings", asked)["strings"]]
+        ids = [int(i) for i in token_ids]
+        unknown = sorted(set(ids) - self._strings.keys())
+        if unknown:
+            answer = self._host.post("/audit/strings", {"of": self._of, "token_ids": unknown})
+            self._strings.update(zip(unknown, map(str, answer["strings"]), strict=True))
+        return [self._strings[i] for i in ids]
 
 
 class _RemoteReward:
