@@ -78,7 +78,7 @@ def hosted(
     listener.listen(64)
     inside = Inside(listener.getsockname()[1], store.issue("auditor"), store, suspect)
     settings = ApiSettings(
-        state, 0, state / "worker", inside.url, suspect.id, state / "artifacts", 60.0,
+        state, 0, state / "worker", inside.url, suspect.id, 60.0,
         calls_per_second,
     )  # fmt: skip
     ledger = Ledger(state / "ledger.duckdb")

@@ -57,7 +57,6 @@ class ApiSettings:
     worker: Path
     url: str
     suspect: str
-    artifacts_root: Path
     call_seconds: float
     calls_per_second: float
 
@@ -69,7 +68,7 @@ def main(settings: ApiSettings) -> None:
     ledger = Ledger(settings.state / "ledger.duckdb")
     link = Link(settings.worker, settings.call_seconds)
     with ledger.exclusive():
-        jobs = Jobs(store, ledger, settings.artifacts_root, settings.url)
+        jobs = Jobs(store, ledger, settings.state / "artifacts", settings.url)
         kept = Kept(store, ledger, settings.suspect)
         api = Api(store, link, jobs, kept, settings, guard.Open())
         jobs.start()

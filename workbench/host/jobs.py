@@ -136,13 +136,11 @@ class Jobs:
         return found
 
     def cancel(self, client: Client, id: str) -> dict[str, Any]:
-        """Ends a job that has not ended; what it recorded stays."""
+        """Ends a job that has not ended, within about a second; what it recorded stays."""
         row = self._row(client, id)
         if row["state"] not in _ENDED:
             self._cancelled.add(id)
-            self._wake.set()
-            if row["state"] == "waiting":
-                self._set(id, state="cancelled")
+            self._set(id, state="cancelled")
         return self.get(client, id)
 
     def _row(self, client: Client, id: str) -> Any:

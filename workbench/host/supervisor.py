@@ -18,7 +18,6 @@ from types import TracebackType
 
 from workbench.access import UNLIMITED, Access, Budget
 from workbench.battery import Source
-from workbench.config import artifacts_root
 from workbench.errors import BadParameter, ConfigError, LedgerBusy, SuspectError, WorkbenchError
 from workbench.host.api import ApiSettings
 from workbench.host.link import Ended, Link, Question
@@ -68,6 +67,11 @@ class Host:
     """
 
     def __init__(self, source: Source, settings: HostSettings = HostSettings()) -> None:
+        if not hasattr(socket, "SO_PEERCRED"):
+            raise ConfigError(
+                "this system does not say who is at the other end of a Unix socket",
+                hint="Run the host on Linux; its clients run anywhere.",
+            )
         if not settings.clients:
             raise ConfigError("a host without clients", hint="Name one with --client.")
         for client in settings.clients:
@@ -196,7 +200,6 @@ class Host:
             self._worker_path,
             self.url,
             self._suspect,
-            artifacts_root(),
             self._settings.call_seconds,
             self._settings.calls_per_second,
         )
