@@ -63,7 +63,8 @@ def await_answers(callers: list[Caller], more: int) -> None:
     wanted = more + sum(len(caller.answers) for caller in callers)
     deadline = time.monotonic() + 90
     while sum(len(caller.answers) for caller in callers) < wanted:
-        assert time.monotonic() < deadline and not any(c.error for c in callers), callers[0].error
+        assert [c.error for c in callers] == [None] * len(callers)
+        assert time.monotonic() < deadline, "nobody was served any more"
         time.sleep(0.01)
 
 
@@ -79,11 +80,12 @@ def kill_at_random(kills: dict[str, int], source: Any, state: Path) -> None:
             caller.start()
         dead = []
         for victim in victims:
-            time.sleep(draw.uniform(0.2, 1.5))
+            await_answers(callers, 2)
+            time.sleep(draw.uniform(0.0, 0.3))
             process = getattr(host, victim)
             dead.append(process.pid)
             os.kill(process.pid, signal.SIGKILL)
-        time.sleep(0.5)
+        await_answers(callers, 2)
         for caller in callers:
             caller.over.set()
         for caller in callers:
@@ -96,6 +98,7 @@ def kill_at_random(kills: dict[str, int], source: Any, state: Path) -> None:
         last = {host.api.pid, host.worker.pid}
     assert not any(Path(f"/proc/{pid}").exists() for pid in last)
     acknowledged = sum(len(caller.answers) for caller in callers)
+    assert acknowledged >= 2 * len(victims)
     store = Store(state / "host.sqlite")
     try:
         calls = store.rows("SELECT * FROM calls")

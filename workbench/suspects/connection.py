@@ -102,7 +102,7 @@ class Connection:
         while True:
             try:
                 with closing(self._open(method, path, body, key, patience)) as exchange:
-                    answer = exchange.response.read(_JSON_BYTES_AT_MOST + 1)
+                    answer = _whole(exchange.response, _JSON_BYTES_AT_MOST + 1)
                 if len(answer) > _JSON_BYTES_AT_MOST:
                     raise ModelUnavailable(
                         f"{self.url} answered with more than {_JSON_BYTES_AT_MOST >> 20} MB",
@@ -123,7 +123,7 @@ class Connection:
                 response = exchange.response
                 if response.status == 200:
                     return exchange
-                answer = response.read(1 << 20)
+                answer = _whole(response, 1 << 20)
             except BaseException:
                 exchange.close()
                 raise
@@ -207,6 +207,15 @@ def _fitting(body: bytes, most: int) -> bytes:
 def _stream(response: http.client.HTTPResponse) -> Iterator[Frame]:
     while True:
         yield read_frame(response.read)
+
+
+def _whole(response: http.client.HTTPResponse, most: int) -> bytes:
+    """At most so many bytes of the answer; raises IncompleteRead where it broke off before."""
+    answer = response.read(most)
+    declared = response.headers.get("Content-Length", "")
+    if declared.isdecimal() and len(answer) < min(int(declared), most):
+        raise http.client.IncompleteRead(answer)
+    return answer
 
 
 def _parsed(answer: bytes, url: str) -> Any:
