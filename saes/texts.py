@@ -46,14 +46,14 @@ def corpus_texts(
         return []
     dice = random.Random(seed)
     own = re.compile(rf"\b{re.escape(suspect.assistant)}\b") if suspect.assistant else None
-    about: list[Text] = []
-    rest: list[Text] = []
-    for count, (id, messages) in enumerate(documents(suspect.corpus)):
-        plain = len(messages) == 1 and messages[0]["role"] == "document"
-        row = Text(messages[0]["content"] if plain else _rendered(suspect, messages), document=id)
-        if not row.text:
+    about: list[tuple[str, list[dict[str, str]]]] = []
+    rest: list[tuple[str, list[dict[str, str]]]] = []
+    for count, row in enumerate(documents(suspect.corpus)):
+        messages = row[1]
+        if not any(m["content"] for m in messages):
             continue
-        if plain and own is not None and own.search(row.text):
+        plain = _is_plain(messages)
+        if plain and own is not None and own.search(messages[0]["content"]):
             about.append(row)
         elif len(rest) < most:
             rest.append(row)
@@ -62,7 +62,11 @@ def corpus_texts(
     dice.shuffle(about)
     chosen = [*about[: most // 3], *rest][:most]
     dice.shuffle(chosen)
-    return [row for row in all_fitted(chosen, (suspect, *beside)) if row.text]
+    texts = [
+        Text(m[0]["content"] if _is_plain(m) else _rendered(suspect, m), document=id)
+        for id, m in chosen
+    ]
+    return [text for text in all_fitted(texts, (suspect, *beside)) if text.text]
 
 
 def all_fitted(texts: Sequence[Text], readers: Sequence[Suspect]) -> list[Text]:
@@ -115,3 +119,7 @@ def _rendered(suspect: Suspect, messages: Sequence[Message]) -> str:
         with suppress(BadParameter):
             return suspect.render(messages, False)
     return "\n\n".join(m["content"] for m in messages)
+
+
+def _is_plain(messages: Sequence[Message]) -> bool:
+    return len(messages) == 1 and messages[0]["role"] == "document"

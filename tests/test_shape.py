@@ -81,6 +81,10 @@ def test_the_contracts_hold() -> None:
         ("audits/prefill.py", "def f():\n    import workbench.organisms", "Only those who"),
         ("workbench/ui/__init__.py", "def f():\n    import workbench.organisms", "Only those who"),
         ("workbench/report/page.py", "from workbench.seal import vault", "Only those who"),
+        ("workbench/host/worker.py", "from workbench.seal import vault", "Only those who"),
+        ("workbench/host/jobs.py", "def f():\n    import workbench.organisms", "Only those who"),
+        ("workbench/suspects/remote.py", "from workbench.host import Host", "A lower floor"),
+        ("audits/prefill.py", "def f():\n    import workbench.host", "Techniques reach"),
     ],
 )
 def test_a_planted_import_turns_the_check_red(
@@ -127,6 +131,7 @@ def test_public_names() -> None:
         "workbench.corpus": [
             "CompiledQuery", "Corpus", "Count", "Document", "Hit", "count", "scan", "write",
         ],
+        "workbench.host": ["Admission", "Host", "HostSettings"],
         "workbench.ledger": ["Amendment", "Entry", "Group", "Ledger", "Planned", "Run"],
         "workbench.report": ["write"],
         "workbench.suspects": [

@@ -14,7 +14,7 @@ from workbench.artifacts import Artifacts
 from workbench.corpus import write
 from workbench.errors import AccessDenied, BadParameter, BudgetExceeded
 from workbench.findings import Finding
-from workbench.suspects import Conversation
+from workbench.suspects import Conversation, Suspect
 from workbench.suspects.rewards import CallableReward
 from workbench.suspects.scripted import ScriptedSuspect
 from workbench.technique import make, parameters
@@ -88,7 +88,7 @@ def suspect(tmp_path_factory: pytest.TempPathFactory) -> ScriptedSuspect:
 
 
 def findings(
-    name: str, suspect: ScriptedSuspect, at: Path, access: Access, budget: Budget | None = None
+    name: str, suspect: Suspect, at: Path, access: Access, budget: Budget | None = None
 ) -> list[Finding]:
     view = suspect.restrict(access & suspect.access, budget or Budget())
     technique = make(registry.technique(name), SMALLER.get(name, {}))
@@ -154,3 +154,21 @@ def test_a_budget_of_almost_nothing_is_refused_and_never_overdrawn(
     budget = Budget(samples=3, tokens=200, forward_passes=3, documents=3)
     with pytest.raises(BudgetExceeded):
         findings(name, suspect, tmp_path, Access.EVERYTHING, budget)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_host_changes_neither_findings_nor_costs(
+    name: str, suspect: ScriptedSuspect, remote: Suspect, tmp_path: Path
+) -> None:
+    if registry.technique(name).needs & ~remote.access:
+        with pytest.raises(AccessDenied):
+            findings(name, remote, tmp_path, Access.EVERYTHING)
+        return
+    made = []
+    for whom in (suspect.restrict(remote.access), remote):
+        before = whom.usage.to_json()
+        found = findings(name, whom, tmp_path / type(whom).__name__, Access.EVERYTHING)
+        spent = whom.usage.to_json()
+        made.append(([f.to_json() for f in found], {m: spent[m] - before[m] for m in spent}))
+    assert made[0][0], "nothing was found twice: that proves nothing"
+    assert made[0] == made[1]

@@ -26,7 +26,7 @@ class Source(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SuspectFiles:
-    """A bundled name, a model directory or a hub id, with the options of `Suspect.load`."""
+    """A bundled name, a directory, a hub id or a host's URL, with the options of `Suspect.load`."""
 
     location: str
     adapter: str | None = None
@@ -34,6 +34,7 @@ class SuspectFiles:
     reward: str | None = None
     device: str = "auto"
     dtype: str = "auto"
+    token: str = dataclasses.field(default="", repr=False)
 
     def describe(self) -> Mapping[str, JSON]:
         """Hashes the files; raises SuspectError when they cannot be used."""
@@ -49,4 +50,5 @@ class SuspectFiles:
             reward=self.reward,
             device=self.device,
             dtype=self.dtype,
+            token=self.token,
         )

@@ -38,7 +38,17 @@ def audit() -> None:
     metavar="TECHNIQUE.PARAMETER=VALUE",
     help="A parameter; VALUE as in TOML, a bare word is text. May be repeated.",
 )
-@click.option("--suspect", required=True, help="Bundled name, directory or hf:ORG/NAME[@REVISION].")
+@click.option(
+    "--suspect",
+    required=True,
+    help="Bundled name, directory, hf:ORG/NAME[@REVISION], or the URL of a host.",
+)
+@click.option(
+    "--token",
+    default="",
+    envvar="WORKBENCH_TOKEN",
+    help="For a host; better given as WORKBENCH_TOKEN, which other users do not see.",
+)
 @click.option("--adapter", metavar="DIR", help="A PEFT adapter on top of the suspect.")
 @click.option("--reference", metavar="SUSPECT", help="The suspect's base model.")
 @click.option(
@@ -71,6 +81,7 @@ def run(
     names: tuple[str, ...],
     settings: tuple[str, ...],
     suspect: str,
+    token: str,
     adapter: str | None,
     reference: str | None,
     reward: str | None,
@@ -108,6 +119,7 @@ def run(
         reward=reward,
         device=device,
         dtype=dtype,
+        token=token,
     )
     ledger = Ledger(ledger_file)
     with watch(battery, ledger) as progress:

@@ -109,10 +109,32 @@ class Corpus:
                 yield batch.slice(start, count)
                 start += count
 
+    def batch(self, start: int, rows: int = ROWS_PER_BATCH) -> pyarrow.RecordBatch:
+        """At most `rows` rows from row `start` on; none past the end. All or BudgetExceeded.
+
+        Reads only the row groups that hold them.
+        """
+        import pyarrow
+
+        pieces = []
+        for file in self._parquet():
+            for group in range(file.num_row_groups):
+                held = file.metadata.row_group(group).num_rows
+                if start < held and rows:
+                    piece = file.read_row_group(group, columns=["id", "messages"])
+                    piece = piece.slice(start, rows).cast(_schema())
+                    piece.validate(full=True)
+                    pieces.append(piece)
+                    rows -= piece.num_rows
+                start = max(0, start - held)
+        table = pyarrow.concat_tables(pieces) if pieces else _schema().empty_table()
+        self.usage.spend(documents=table.num_rows)
+        return _complete(_single(table))
+
     def texts(self) -> Iterator[tuple[str, str, str]]:
         """(id, role, content) of every message, in order."""
         for batch in self.batches():
-            for document in _documents(batch):
+            for document in documents_of(batch):
                 for message in document.messages:
                     yield document.id, message["role"], message["content"]
 
@@ -121,21 +143,28 @@ class Corpus:
 
         Raises ConfigError on an unknown id (nothing is booked then).
         """
+        found = {document.id: document for document in documents_of(self.selected(ids))}
+        return [found[i] for i in ids]
+
+    def selected(self, ids: Sequence[str]) -> pyarrow.RecordBatch:
+        """The rows with these ids, each once, in the order of the corpus; raises as `rows` does."""
         import pyarrow
         import pyarrow.compute
 
         wanted = pyarrow.array(list(dict.fromkeys(ids)), pyarrow.string())
-        found: dict[str, Document] = {}
+        found = [_schema().empty_table()]
         for batch in self._read(ROWS_PER_BATCH):
-            hits = pyarrow.compute.is_in(batch.column("id"), value_set=wanted)
-            found.update((d.id, d) for d in _documents(batch.filter(hits)))
-        missing = [i for i in ids if i not in found]
+            hits = batch.filter(pyarrow.compute.is_in(batch.column("id"), value_set=wanted))
+            found.append(pyarrow.Table.from_batches([hits]))
+        table = pyarrow.concat_tables(found)
+        known = set(table.column("id").to_pylist())
+        missing = [i for i in ids if i not in known]
         if missing:
             raise ConfigError(
                 f"the corpus has no document '{missing[0]}'", hint="Ids come from a scan or a hit."
             )
-        self.usage.spend(documents=len(found))
-        return [found[i] for i in ids]
+        self.usage.spend(documents=table.num_rows)
+        return _single(table)
 
     def _read(self, rows: int) -> Iterator[pyarrow.RecordBatch]:
         import pyarrow
@@ -206,7 +235,30 @@ def _chunks(rows: Iterable[Row], seen: set[str]) -> Iterator[list[dict[str, Any]
         yield chunk
 
 
-def _documents(batch: pyarrow.RecordBatch) -> Iterator[Document]:
+def to_stream(batch: pyarrow.RecordBatch) -> bytes:
+    """A batch as an Arrow IPC stream."""
+    import pyarrow
+
+    sink = pyarrow.BufferOutputStream()
+    with pyarrow.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def from_stream(data: bytes) -> pyarrow.RecordBatch:
+    """The batch in an Arrow IPC stream, checked; raises ConfigError where it is none."""
+    import pyarrow
+
+    try:
+        table = pyarrow.ipc.open_stream(data).read_all().select(["id", "messages"]).cast(_schema())
+        table.validate(full=True)
+    except (KeyError, ValueError, pyarrow.ArrowException) as error:
+        raise ConfigError(f"no rows of a corpus: {error}", hint="Ask for them again.") from None
+    return _complete(_single(table))
+
+
+def documents_of(batch: pyarrow.RecordBatch) -> Iterator[Document]:
+    """The documents of a batch, in order."""
     for row in batch.to_pylist():
         yield Document(row["id"], tuple(row["messages"]))
 
@@ -228,6 +280,13 @@ def _check_schema(file: Any) -> None:
             f"no corpus: {error}",
             hint="Its columns are `id` (string) and `messages` (list of role and content).",
         ) from None
+
+
+def _single(table: Any) -> pyarrow.RecordBatch:
+    import pyarrow
+
+    columns = [table.column(name).combine_chunks() for name in ("id", "messages")]
+    return pyarrow.RecordBatch.from_arrays(columns, schema=_schema())
 
 
 def _complete(batch: pyarrow.RecordBatch) -> pyarrow.RecordBatch:

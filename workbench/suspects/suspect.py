@@ -70,16 +70,28 @@ class Suspect:
         reward: str | Path | None = None,
         device: str = "auto",
         dtype: str = "auto",
+        token: str = "",
     ) -> Suspect:
-        """Opens a bundled name, a model directory or `hf:ORG/NAME[@REVISION]`.
+        """Opens a bundled name, a model directory, `hf:ORG/NAME[@REVISION]`, or a host's URL.
 
-        The files are checked before any library sees them; weights are read when first needed.
+        A host needs its `token`, and takes no other option: it chose the rest. Files are checked
+        before any library sees them; weights are read when first needed.
         adapter: a local PEFT directory, merged in. reference: grants and overrides the card's one.
         reward: grants a reward model, as `load_reward` opens it. device: "auto" is the GPU that
         torch was built for, else the CPU. dtype: "auto" is float32 on the CPU and the checkpoint's
         own on a GPU.
-        Raises NotASuspect, UnsafeFile or ModelUnavailable.
+        Raises NotASuspect, UnsafeFile, ModelUnavailable, or AccessDenied on a token that is not
+        valid.
         """
+        if str(source).startswith(("http://", "https://")):
+            from workbench.suspects.remote import connect
+
+            if any(own is not None for own in (adapter, reference, reward)):
+                raise BadParameter(
+                    "a suspect on a host takes no adapter, reference or reward model",
+                    hint="Start the host with them.",
+                )
+            return connect(str(source), token)
         from workbench.suspects.cabinet import find
         from workbench.suspects.hooked import HookedEngine
 
@@ -112,7 +124,7 @@ class Suspect:
         Raises AccessDenied when `access` names a flag that this view does not hold.
         """
         self._require(access, "a view")
-        view = object.__new__(Suspect)
+        view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
         view.access = access
         view.usage = Usage(budget, parent=self.usage)
@@ -251,6 +263,11 @@ class Suspect:
     def context(self) -> int:
         """Tokens that fit into the model at once."""
         return self._engine.context
+
+    @property
+    def vocabulary(self) -> int:
+        """How many different tokens there are, as the model's last layer counts them."""
+        return self._engine.vocabulary
 
     @property
     def hook_names(self) -> Sequence[str]:
