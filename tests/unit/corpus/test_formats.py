@@ -19,7 +19,7 @@ from workbench.errors import ConfigError
 TURNS = [{"role": "user", "content": 'dis «é»\n"x"'}, {"role": "assistant", "content": "日 \\ ok"}]
 ROWS = [
     {"id": f"d{i}", "messages": TURNS[: 1 + i % 2], "source": f"s{i % 3}", "stage": "sft"}
-    for i in range(9000)
+    for i in range(2500)
 ]
 
 
@@ -75,7 +75,7 @@ def test_every_format_says_the_same(save: Callable[[Path], Path], tmp_path: Path
     assert found[1] == Document("d1", tuple(TURNS), "s1", "sft", "")
     corpus = Corpus.open(path)
     assert corpus.documents == len(ROWS)
-    assert corpus.rows(["d8999"]) == [found[-1]]
+    assert corpus.rows(["d2499"]) == [found[-1]]
     plain = tmp_path / "again"
     plain.mkdir()
     assert corpus.fingerprint() == Corpus.open(save_jsonl(plain)).fingerprint()
