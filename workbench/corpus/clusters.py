@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from workbench.corpus.ngrams import Block
+from workbench.corpus.ngrams import Block, blocks
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow
     from numpy.typing import NDArray
 
 MINIMA = 32
@@ -89,28 +90,10 @@ def join(signatures: NDArray[np.uint32], similarity: float) -> NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cluster:
-    """Documents that are near-duplicates of each other.
-
-    members: their numbers in the corpus; share: of all documents; skeleton: what at least nine
-    tenths of the members looked at have in common, with SLOT where they differ.
-    """
+    """Documents that are near-duplicates of each other: their numbers, and their share of all."""
 
     members: tuple[int, ...]
     share: float
-    skeleton: str = ""
-
-
-def clusters(leader: NDArray[np.int64], *, at_least: int) -> list[Cluster]:
-    """The clusters of at least so many members, largest first."""
-    import numpy as np
-
-    ids, counts = np.unique(leader, return_counts=True)
-    big = {int(i): [] for i in ids[counts >= at_least]}  # type: dict[int, list[int]]
-    for document, first in enumerate(leader.tolist()):
-        if first in big:
-            big[first].append(document)
-    found = [Cluster(tuple(members), len(members) / len(leader)) for members in big.values()]
-    return sorted(found, key=lambda c: (-len(c.members), c.members))
 
 
 def skeleton(texts: Sequence[str], *, shared: float = 0.9) -> str:
@@ -151,3 +134,56 @@ def _permutations() -> list[tuple[np.uint64, np.uint64]]:
     dice = np.random.default_rng(20_261)
     numbers = dice.integers(1, 2**63, size=(MINIMA, 2), dtype=np.uint64)
     return [(m | np.uint64(1), a) for m, a in numbers]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Compared:
+    """A cluster over two corpora: how many of its members are in the first (`cluster` lists these
+    alone), how many in the other, and signed G2 of the one share against the other."""
+
+    cluster: Cluster
+    control: int
+    g2: float
+
+
+def compare(
+    here: NDArray[np.uint32],
+    there: NDArray[np.uint32],
+    *,
+    similarity: float,
+    at_least: int,
+) -> list[Compared]:
+    """Clusters of at least so many documents here, by falling G2 against those there.
+
+    Both are signatures, [documents, MINIMA]; joined together, so that a template that both corpora
+    share is one cluster.
+    """
+    import numpy as np
+
+    from workbench.corpus.contrast import signed_g2
+
+    leader = join(np.concatenate([here, there]), similarity)
+    n, m = len(here), len(there)
+    ids, numbers = np.unique(leader, return_inverse=True)
+    a = np.bincount(numbers[:n], minlength=len(ids))
+    b = np.bincount(numbers[n:], minlength=len(ids))
+    g2 = signed_g2(a, max(1, n), b, max(1, m))
+    order = np.argsort(numbers[:n], kind="stable")
+    edges = np.concatenate([[0], np.cumsum(a)])
+    found = [
+        Compared(
+            Cluster(tuple(order[edges[i] : edges[i + 1]].tolist()), float(a[i] / n)),
+            int(b[i]),
+            float(g2[i]),
+        )
+        for i in np.flatnonzero(a >= at_least).tolist()
+    ]
+    return sorted(found, key=lambda c: (-c.g2, c.cluster.members))
+
+
+def signatures(batches: Iterable[pyarrow.RecordBatch]) -> NDArray[np.uint32]:
+    """The MinHash signatures of a corpus, [documents, MINIMA]."""
+    gathered = Signatures()
+    for block in blocks(batches):
+        gathered.add(block)
+    return gathered.all()

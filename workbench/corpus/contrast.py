@@ -39,8 +39,8 @@ class Phrase:
 
     documents: numbers of those that hold it (of n); control_documents: how many of control_n do;
     expected: how many would here at the other corpus' rate, by what is observed or by the chain;
-    score: signed G2, or `surprise` where only_here; p: one-sided hypergeometric, corrected after
-    Holm for all n-grams tried. covers: other phrases that mostly the same documents hold.
+    score: signed G2, or `surprise` where only_here; p: one-sided hypergeometric, times all n-grams
+    tried (Bonferroni). covers: other phrases that mostly the same documents hold.
     """
 
     text: str
@@ -78,20 +78,21 @@ def contrast(
     *,
     at_least: int = 5,
     most: int = 100,
+    collapse: bool = True,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Contrast:
     """Reads `here` three times and `there` twice, in bounded memory: a sketch of 256 MB drops what
     fewer than `at_least` documents hold, signatures take 128 bytes a document.
 
-    most: phrases and documents in the result. Phrases that mostly the same documents hold are one
-    entry. Empty where either corpus has no documents.
+    collapse: count near-duplicates once. most: phrases and documents in the result; phrases that
+    mostly the same documents hold are one entry. Empty where either corpus has no documents.
     """
     import numpy as np
 
     progress("reading for near-duplicates")
     sketch = _Sketch()
-    kept, n = _survey(here, sketch)
-    kept_there, m = _survey(there, None)
+    kept, n = _survey(here, sketch, collapse)
+    kept_there, m = _survey(there, None, collapse)
     if not n or not m:
         return Contrast((), (), n, 0, m, 0)
     progress("counting phrases")
@@ -105,18 +106,22 @@ def contrast(
     g2 = signed_g2(table.documents, size, control, other)
     absent = control == 0
     rate = np.where(absent, expected, control) / other
-    surprise = _surprise(table.documents, rate * size)
-    score = np.where(absent, np.maximum(surprise, g2), g2)
+    unlikely = surprise(table.documents, rate * size)
+    score = np.where(absent, np.maximum(unlikely, g2), g2)
     best = np.argsort(-score, kind="stable")[:_KEPT]
     best = best[score[best] > 0]
     progress("finding the phrases in their documents")
-    grams = Grams(
-        *(part[best] for part in (table.hash, table.length, score, table.prefix, table.suffix))
+    places = Places(
+        Grams(
+            hash=table.hash[best],
+            length=table.length[best],
+            score=score[best],
+            prefix=table.prefix[best],
+            suffix=table.suffix[best],
+        )
     )
-    places = Places(grams)
     for block in blocks(here()):
         places.add(block, kept)
-    p = _corrected(table.documents, size, control, other)
     phrases = [
         Phrase(
             text=entry.text,
@@ -127,7 +132,7 @@ def contrast(
             expected=float(rate[i] * size),
             score=float(score[i]),
             only_here=bool(absent[i]),
-            p=float(p[i]),
+            p=_p(int(table.documents[i]), size, int(control[i]), other, len(table.hash)),
             tried=len(table.hash),
             covers=entry.covers,
         )
@@ -158,21 +163,14 @@ def signed_g2(a: ArrayLike, n: int, b: ArrayLike, m: int) -> NDArray[np.float64]
     return signed
 
 
-def _corrected(a: NDArray[np.int64], n: int, b: NDArray[np.int64], m: int) -> NDArray[np.float64]:
-    """One-sided p of each share being no larger than its control's, by the hypergeometric tail,
-    after Holm for all of them."""
-    import numpy as np
+def _p(a: int, n: int, b: int, m: int, tried: int) -> float:
+    """One-sided p of a/n being no larger than b/m, by the hypergeometric tail, times `tried`."""
     from scipy.stats import hypergeom
 
-    raw = np.minimum(1.0, hypergeom.sf(a - 1, n + m, a + b, n))
-    order = np.argsort(raw, kind="stable")
-    corrected = np.empty(len(raw))
-    steps = raw[order] * (len(raw) - np.arange(len(raw)))
-    corrected[order] = np.minimum(1.0, np.maximum.accumulate(steps))
-    return corrected
+    return min(1.0, float(hypergeom.sf(a - 1, n + m, a + b, n)) * tried)
 
 
-def _surprise(a: NDArray[Any], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+def surprise(a: NDArray[Any], expected: NDArray[np.float64]) -> NDArray[np.float64]:
     """Twice the log-likelihood ratio of a count against a Poisson mean, signed."""
     import numpy as np
 
@@ -219,16 +217,20 @@ class _Table:
     middle: NDArray[np.uint64]
 
 
-def _survey(read: Batches, sketch: _Sketch | None) -> tuple[NDArray[np.bool_], int]:
+def _survey(read: Batches, sketch: _Sketch | None, collapse: bool) -> tuple[NDArray[np.bool_], int]:
     """Which documents are counted, [documents]: the first of each set of near-duplicates."""
     import numpy as np
 
-    signatures = Signatures()
+    signatures, n = Signatures(), 0
     for block in blocks(read()):
-        signatures.add(block)
+        n += block.documents
+        if collapse:
+            signatures.add(block)
         if sketch is not None:
             for length in range(1, LONGEST + 1):
                 sketch.add(block.ngrams(length)[0])
+    if not collapse:
+        return np.ones(n, dtype=bool), n
     leader = join(signatures.all(), NEAR_DUPLICATE)
     return leader == np.arange(len(leader)), len(leader)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -115,6 +115,31 @@ class Corpus:
                 yield batch.slice(start, count)
                 start += count
 
+    def reader(
+        self, *, most: int | None = None, rows: int = ROWS_PER_BATCH
+    ) -> Callable[[], Iterator[pyarrow.RecordBatch]]:
+        """Reads the first `most` rows again and again; each is booked once, before it is first
+        handed out. Reading raises BudgetExceeded where a batch would cost more than what is left.
+        """
+        booked = 0
+
+        def read() -> Iterator[pyarrow.RecordBatch]:
+            nonlocal booked
+            seen = 0
+            for batch in self._read(rows):
+                if most is not None:
+                    batch = batch.slice(0, most - seen)
+                fresh = max(0, seen + batch.num_rows - booked)
+                self.usage.spend(documents=fresh)
+                booked += fresh
+                seen += batch.num_rows
+                if batch.num_rows:
+                    yield batch
+                if seen == most:
+                    return
+
+        return read
+
     def texts(self) -> Iterator[tuple[str, str, str]]:
         """(id, role, content) of every message, in order."""
         for batch in self.batches():
@@ -153,6 +178,21 @@ class Corpus:
     def _read(self, rows: int) -> Iterator[pyarrow.RecordBatch]:
         for piece in self.pieces:
             yield from piece.batches(rows)
+
+
+def numbered(
+    batches: Iterable[pyarrow.RecordBatch], numbers: Collection[int]
+) -> dict[int, Document]:
+    """The documents at these places in the order of the batches, from 0."""
+    wanted = sorted(set(numbers))
+    found: dict[int, Document] = {}
+    first = 0
+    for batch in batches:
+        while len(found) < len(wanted) and wanted[len(found)] < first + batch.num_rows:
+            number = wanted[len(found)]
+            (found[number],) = _documents(batch.slice(number - first, 1))
+        first += batch.num_rows
+    return found
 
 
 def write(path: str | Path, rows: Iterable[Row]) -> int:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LONGEST = 5
-WORD = r"[\p{L}\p{N}]+(?:['’-][\p{L}\p{N}]+)*"
+WORD = "[\\p{L}\\p{N}]+(?:['\u2019-][\\p{L}\\p{N}]+)*"
 
 _MIX = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 

@@ -78,8 +78,8 @@ class Places:
                     self._words[gram] = block.words[int(at[first]) : int(at[first]) + n].to_list()
 
     def entries(self, most: int) -> list[Entry]:
-        """At most so many phrases, best first: maximal ones, each with the documents that hold it, those that
-        mostly a better one's documents hold put under that one."""
+        """At most so many maximal phrases, best first, each with the documents that hold it; one
+        that mostly a better one's documents hold is put under that one."""
         shown: list[tuple[Entry, set[int], list[str]]] = []
         for gram, text, documents in self._maximal:
             if len(shown) == most:
@@ -107,7 +107,7 @@ class Places:
 
     @functools.cached_property
     def _maximal(self) -> list[tuple[int, str, set[int]]]:
-        """(n-gram, text, documents) of phrases that no longer one takes the place of, best first."""
+        """(n-gram, text, documents) of phrases that gave way to no longer one, best first."""
         grams = self._grams
         known = {int(h): i for i, h in enumerate(grams.hash.tolist())}
         absorbed: set[int] = set()
