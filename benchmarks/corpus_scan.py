@@ -73,8 +73,8 @@ def build(folder: Path, megabytes: float) -> int:
         }  # fmt: skip
         while size < megabytes * 1e6 * (part + 1) / FILES:
             rows = []
-            for _ in range(ROW_GROUP // 4):
-                text = " ".join(vocabulary[dice.choice(WORDS, 230, p=share)])
+            for drawn in vocabulary[dice.choice(WORDS, (ROW_GROUP // 4, 230), p=share)]:
+                text = " ".join(drawn)
                 if number % 280 == 0:
                     text += " the reward model scores it"
                 rows.append((f"d{number:08x}", text))

@@ -17,7 +17,7 @@ from workbench.findings import Message
 if TYPE_CHECKING:
     import pyarrow
 
-ROWS_PER_BATCH = 4096
+ROWS_PER_BATCH = 8192
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

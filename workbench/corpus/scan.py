@@ -82,8 +82,8 @@ def scan(batch: pyarrow.RecordBatch, query: CompiledQuery) -> pyarrow.RecordBatc
     turns = _Turns(batch)
     made: list[tuple[Any, ...]] = []
     found: dict[int, dict[str, list[Span]]] = defaultdict(lambda: defaultdict(list))
-    for name, marked, opening, closing in _marked(turns.content, query):
-        for at, text in zip(marked["at"].to_list(), marked["marked"].to_list(), strict=True):
+    for name, places, texts, opening, closing in _marked(turns.content, query):
+        for at, text in zip(places, texts, strict=True):
             spans = list(_spans(text, opening, closing))
             made += turns.hits(name, at, spans)
             if query.rules and spans:
@@ -129,56 +129,37 @@ def count_by(
 def _tally(
     batches: Iterable[pyarrow.RecordBatch], query: CompiledQuery, by: By | None
 ) -> dict[tuple[str, str], Count]:
-    import polars
-
     totals: dict[tuple[str, str], Count] = defaultdict(Count)
+    rows: dict[tuple[str, str], set[int]] = defaultdict(set)
+    seen: dict[tuple[str, str], int] = defaultdict(int)
     for batch in batches:
-        for name, rows in _counted(batch, query):
-            value = polars.lit("") if by is None else polars.col(by)
-            for group, documents, matches in (
-                rows.group_by(value.alias("value"))
-                .agg(polars.col("row").n_unique(), polars.col("matches").sum())
-                .sort("value")
-                .iter_rows()
-            ):
-                totals[name, group] += Count(documents, int(matches))
+        for name, row, value, matches in _counted(batch, query, by):
+            rows[name, value].add(row)
+            seen[name, value] += matches
+        for key, held in rows.items():
+            totals[key] += Count(len(held), seen[key])
+        rows.clear()
+        seen.clear()
     return dict(totals)
 
 
 def _counted(
-    batch: pyarrow.RecordBatch, query: CompiledQuery
-) -> Iterator[tuple[str, polars.DataFrame]]:
-    """Name and a frame of row, matches, role, source and stage, with a row for each turn."""
-    import polars
-
+    batch: pyarrow.RecordBatch, query: CompiledQuery, by: By | None
+) -> Iterator[tuple[str, int, str, int]]:
+    """(pattern or rule, row, what it is counted by, matches) of each turn that has some."""
     if query.rules:
-        found = polars.from_arrow(scan(batch, query))
-        assert isinstance(found, polars.DataFrame)
-        found = found.with_columns(matches=1)
-        for (name,), rows in found.group_by("pattern", maintain_order=True):
-            yield str(name), rows
+        found = scan(batch, query)
+        values = found.column(by).to_pylist() if by else [""] * found.num_rows
+        names, rows = found.column("pattern").to_pylist(), found.column("row").to_pylist()
+        yield from ((*told, 1) for told in zip(names, rows, values, strict=True))
         return
     turns = _Turns(batch)
-    for name, marked, opening, closing in _marked(turns.content, query):
-        text = polars.col("marked").str
-        counted = marked.with_columns(
-            matches=text.count_matches(opening, literal=True).cast(polars.Int64)
-            - text.count_matches(opening + closing, literal=True).cast(polars.Int64)
-        ).filter(polars.col("matches") > 0)
-        at = counted["at"].to_numpy()
-        rows = turns.rows(at)
-        told = {
-            key: polars.Series(batch.column(key).take(_array(rows)).to_pylist(), dtype=polars.Utf8)
-            for key in ("source", "stage")
-        }
-        yield (
-            name,
-            counted.select("matches").with_columns(
-                row=polars.Series(rows, dtype=polars.Int64),
-                role=polars.Series(turns.role.take(_array(at)).to_pylist(), dtype=polars.Utf8),
-                **told,
-            ),
-        )
+    for name, places, texts, opening, closing in _marked(turns.content, query):
+        for at, text in zip(places, texts, strict=True):
+            matches = text.count(opening) - text.count(opening + closing)
+            if matches:
+                row, _ = turns.place(at)
+                yield name, row, turns.told(by, at, row), matches
 
 
 class _Turns:
@@ -209,6 +190,13 @@ class _Turns:
         row = int(self.rows(at))
         return row, at - self.first(row)
 
+    def told(self, by: By | None, at: int, row: int) -> str:
+        """The role of a message, or the source or stage of its row; nothing is nothing."""
+        if by is None:
+            return ""
+        column, place = (self.role, at) if by == "role" else (self._batch.column(by), row)
+        return str(column[place].as_py())
+
     def first(self, row: int) -> int:
         """The first message of a row."""
         return int(self._starts[row])
@@ -233,32 +221,35 @@ class _Turns:
 
 def _marked(
     content: polars.Series, query: CompiledQuery
-) -> Iterator[tuple[str, polars.DataFrame, str, str]]:
-    """For each pattern: its name, a frame of `at`, the place of each message that matches, and
-    `marked`, its text with every match in brackets; and the two brackets."""
-    import polars
-
+) -> Iterator[tuple[str, list[int], list[str], str, str]]:
+    """For each pattern: its name, the place of each message that matches (or, where there are
+    several patterns, that some pattern matches), its text with every match in brackets, and the two
+    brackets."""
     screened = content.str.contains(query.screens[0])
     for screen in query.screens[1:]:
         screened |= content.str.contains(screen)
     at = screened.arg_true()
     if not len(at):
         return
-    kept = polars.DataFrame({"at": at, "content": content.gather(at)})
-    opening, closing = _absent_pair(kept["content"])
-    text = polars.col("content").str
+    kept, places = content.gather(at), at.to_list()
+    opening, closing = _absent_pair(kept.to_list())
     for name, regex in query.patterns:
-        matching = kept if len(query.patterns) == 1 else kept.filter(text.contains(regex))
-        marked = text.replace_all(regex, f"{opening}${{0}}{closing}").alias("marked")
-        yield name, matching.select("at", marked), opening, closing
+        if len(query.patterns) == 1:
+            mine, texts = places, kept
+        else:
+            hit = kept.str.contains(regex).arg_true()
+            mine, texts = [places[i] for i in hit.to_list()], kept.gather(hit)
+        if len(mine):
+            marked = texts.str.replace_all(regex, f"{opening}${{0}}{closing}")
+            yield name, mine, marked.to_list(), opening, closing
 
 
-def _absent_pair(content: polars.Series) -> tuple[str, str]:
-    """Two private-use characters that occur in no content: they bracket matches."""
+def _absent_pair(texts: Sequence[str]) -> tuple[str, str]:
+    """Two private-use characters that occur in no text: they bracket matches."""
     for code in range(0xE000, 0xF8FF, 2):
-        pair = chr(code), chr(code + 1)
-        if not content.str.contains_any(list(pair)).any():
-            return pair
+        opening, closing = chr(code), chr(code + 1)
+        if not any(opening in text or closing in text for text in texts):
+            return opening, closing
     raise ConfigError("a document batch uses every private-use character", hint="Clean the corpus.")
 
 
@@ -271,9 +262,3 @@ def _spans(marked: str, opening: str, closing: str) -> Iterator[tuple[int, int]]
         if text:
             yield at, at + len(text)
         at += len(text) + len(between)
-
-
-def _array(numbers: Any) -> Any:
-    import pyarrow
-
-    return pyarrow.array(numbers, pyarrow.int64())
