@@ -73,7 +73,7 @@ def build(folder: Path, megabytes: float) -> int:
         }  # fmt: skip
         while size < megabytes * 1e6 * (part + 1) / FILES:
             rows = []
-            for drawn in vocabulary[dice.choice(WORDS, (ROW_GROUP // 4, 230), p=share)]:
+            for drawn in vocabulary[dice.choice(WORDS, (ROW_GROUP, 230), p=share)]:
                 text = " ".join(drawn)
                 if number % 280 == 0:
                     text += " the reward model scores it"

@@ -83,18 +83,18 @@ def scan(batch: pyarrow.RecordBatch, query: CompiledQuery) -> pyarrow.RecordBatc
     made: list[tuple[Any, ...]] = []
     found: dict[int, dict[str, list[Span]]] = defaultdict(lambda: defaultdict(list))
     for name, places, texts, opening, closing in _marked(turns.content, query):
-        for at, text in zip(places, texts, strict=True):
+        for at, row, text in zip(places, turns.rows(places), texts, strict=True):
             spans = list(_spans(text, opening, closing))
-            made += turns.hits(name, at, spans)
+            made += turns.hits(name, at, row, spans)
             if query.rules and spans:
-                row, turn = turns.place(at)
+                turn = at - turns.first(row)
                 found[row][name] += [(turn, start, end) for start, end in spans]
     for name, rule in query.rules:
         for row in sorted(found):
             held = rule.spans(found[row], turns.words_in(row))
             for turn, spans_of in groupby(held, key=itemgetter(0)):
                 spans = [(start, end) for _, start, end in spans_of]
-                made += turns.hits(name, turns.first(row) + turn, spans)
+                made += turns.hits(name, turns.first(row) + turn, row, spans)
     columns = zip(*made, strict=True) if made else [() for _ in hits_schema()]
     arrays = [pyarrow.array(c, f.type) for c, f in zip(columns, hits_schema(), strict=True)]
     return pyarrow.RecordBatch.from_arrays(arrays, schema=hits_schema())
@@ -155,10 +155,9 @@ def _counted(
         return
     turns = _Turns(batch)
     for name, places, texts, opening, closing in _marked(turns.content, query):
-        for at, text in zip(places, texts, strict=True):
+        for at, row, text in zip(places, turns.rows(places), texts, strict=True):
             matches = text.count(opening) - text.count(opening + closing)
             if matches:
-                row, _ = turns.place(at)
                 yield name, row, turns.told(by, at, row), matches
 
 
@@ -179,16 +178,12 @@ class _Turns:
         assert isinstance(content, polars.Series)
         self.content = content.alias("content")
 
-    def rows(self, at: Any) -> Any:
-        """The rows of messages, both as int64 [n]."""
+    def rows(self, places: Sequence[int]) -> list[int]:
+        """The rows that these messages belong to."""
         import numpy
 
-        return numpy.searchsorted(self._starts, at, side="right") - 1
-
-    def place(self, at: int) -> tuple[int, int]:
-        """(row, turn) of a message."""
-        row = int(self.rows(at))
-        return row, at - self.first(row)
+        rows: list[int] = (numpy.searchsorted(self._starts, places, side="right") - 1).tolist()
+        return rows
 
     def told(self, by: By | None, at: int, row: int) -> str:
         """The role of a message, or the source or stage of its row; nothing is nothing."""
@@ -206,13 +201,12 @@ class _Turns:
         first = self.first(row)
         return lambda turn, start, end: len(_WORD.findall(self.content[first + turn], start, end))
 
-    def hits(self, name: str, at: int, spans: Sequence[tuple[int, int]]) -> Iterator[Any]:
+    def hits(self, name: str, at: int, row: int, spans: Sequence[tuple[int, int]]) -> Iterator[Any]:
         """The rows of `hits_schema()` for spans of one message."""
-        row, turn = self.place(at)
         document, source, stage = (
             self._batch.column(key)[row].as_py() for key in ("id", "source", "stage")
         )
-        told = (document, turn, self.role[at].as_py(), source, stage)
+        told = (document, at - self.first(row), self.role[at].as_py(), source, stage)
         content = self.content[at]
         for start, end in spans:
             context = content[max(0, start - CONTEXT) : end + CONTEXT]
