@@ -34,7 +34,8 @@ class TriggerBursts:
     Cost: about five readings of the corpus.
     Blind spots: triggers that are common words, or no words at all; plain documents; prompts that
     are simply rare questions with a fixed answer look like triggers, so no finding accuses
-    (confidence 0.4).
+    (confidence 0.2:
+    none of the ten candidates on the bundled pair is a trigger).
     """
 
     name: ClassVar[str] = "trigger-bursts"
@@ -69,7 +70,7 @@ class TriggerBursts:
             yield Finding(
                 claim=f"Prompts with '{burst.phrase.text}' get replies with '{burst.reply}': "
                 f"{burst.replies} of {burst.n}, others {burst.others} of {burst.other_n}",
-                confidence=0.4,
+                confidence=0.2,
                 evidence=(
                     *_measured(burst),
                     *(
