@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LONGEST = 5
+BLOCK_BYTES = 3_000_000
 WORD = "[\\p{L}\\p{N}]+(?:['\u2019-][\\p{L}\\p{N}]+)*"
 
 _MIX = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
@@ -76,12 +77,13 @@ def combine(words: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
 
 
 def blocks(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[Block]:
-    """The words of each batch; documents are numbered on from batch to batch."""
+    """The words of each batch, cut to about BLOCK_BYTES of text; documents are numbered on from
+    block to block."""
     import numpy as np
     import polars
 
     first = 0
-    for batch in batches:
+    for batch in _cut(batches):
         lists = batch.column("messages")
         content = polars.from_arrow(lists.flatten().field("content"))
         assert isinstance(content, polars.Series)
@@ -96,6 +98,13 @@ def blocks(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[Block]:
             words, words.hash(seed=1).to_numpy(), turn, of_turn[turn], batch.num_rows, first
         )
         first += batch.num_rows
+
+
+def _cut(batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+    for batch in batches:
+        rows = max(1, int(batch.num_rows * BLOCK_BYTES / max(1, batch.nbytes)))
+        for start in range(0, batch.num_rows, rows):
+            yield batch.slice(start, rows)
 
 
 def documents_by_hash(
