@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from workbench.access import Access, Budget
-from workbench.corpus.documents import to_stream
+from workbench.corpus.streams import to_stream
 from workbench.errors import BadParameter
 from workbench.findings import clean_text
 from workbench.host.replies import REPLY_AT_MOST

@@ -246,6 +246,10 @@ class _RemoteReward:
     def __init__(self, host: Connection, of: str) -> None:
         self._host, self._of = host, of
 
+    def fingerprint(self) -> str:
+        """What the host files its runs under; it computes it, no weight travels."""
+        return str(self._host.get(f"/audit/fingerprint?of={self._of}")["parts"]["reward"])
+
     def score(self, conversations: Sequence[Conversation]) -> list[float]:
         turns = [[dict(turn) for turn in turns] for turns in conversations]
         answer = self._host.post("/audit/reward", {"of": self._of, "conversations": turns})

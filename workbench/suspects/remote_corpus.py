@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.access import Usage
-from workbench.corpus import Corpus, Document
-from workbench.corpus.documents import ROWS_PER_BATCH, from_stream
+from workbench.corpus import Corpus
+from workbench.corpus.documents import ROWS_PER_BATCH
+from workbench.corpus.streams import from_stream, to_stream
+from workbench.errors import BudgetExceeded
 from workbench.suspects.connection import Connection
-from workbench.suspects.wire import amounts
+from workbench.suspects.wire import BrokenStream, amounts
 
 if TYPE_CHECKING:
     import pyarrow
@@ -44,11 +46,50 @@ class RemoteCorpus(Corpus):
         """As much of it as the budget reaches; BudgetExceeded where that is nothing."""
         return self._ask("/audit/corpus/batch", {"start": start, "rows": rows})
 
-    def rows(self, ids: Sequence[str]) -> list[Document]:
-        from workbench.corpus.documents import documents_of
+    def reader(
+        self, *, most: int | None = None, rows: int = ROWS_PER_BATCH
+    ) -> Callable[[], Iterator[pyarrow.RecordBatch]]:
+        """Asks for every row once; what came is kept compressed in memory for the next reading."""
+        kept: list[tuple[int, bytes]] = []
+        total = self.documents if most is None else min(most, self.documents)
+        asked = 0
 
-        found = {d.id: d for d in documents_of(self._ask("/audit/corpus/rows", {"ids": [*ids]}))}
-        return [found[i] for i in ids]
+        def read() -> Iterator[pyarrow.RecordBatch]:
+            nonlocal asked
+            import pyarrow
+
+            seen = 0
+            while True:
+                if seen == len(kept):
+                    if asked >= total:
+                        return
+                    batch = self._whole(asked, min(rows, total - asked))
+                    asked += batch.num_rows
+                    stream = to_stream(batch)
+                    kept.append((len(stream), pyarrow.compress(stream, "zstd", asbytes=True)))
+                else:
+                    size, packed = kept[seen]
+                    batch = from_stream(pyarrow.decompress(packed, size, "zstd", asbytes=True))
+                seen += 1
+                yield batch
+
+        return read
+
+    def selected(self, ids: Sequence[str]) -> pyarrow.RecordBatch:
+        return self._ask("/audit/corpus/rows", {"ids": [*dict.fromkeys(ids)]})
+
+    def _whole(self, start: int, rows: int) -> pyarrow.RecordBatch:
+        """All these rows, or BudgetExceeded before any is asked for, as a local reader does it."""
+        left = self.usage.left("documents")
+        if left is not None and left < rows:
+            raise BudgetExceeded(
+                f"{rows} documents asked, {int(left)} left",
+                hint="Ask for less, or for a larger budget.",
+            )
+        batch = self.batch(start, rows)
+        if not batch.num_rows:
+            raise BrokenStream(f"no rows where {rows} were due")
+        return batch
 
     def _ask(self, path: str, asked: Mapping[str, Any]) -> pyarrow.RecordBatch:
         left = self.usage.left("documents")

@@ -10,7 +10,8 @@ import pytest
 
 from workbench.access import Budget, Usage
 from workbench.corpus import Corpus, Document, write
-from workbench.corpus.documents import ROWS_PER_BATCH, from_stream, to_stream
+from workbench.corpus.documents import ROWS_PER_BATCH
+from workbench.corpus.streams import from_stream, joined, to_stream
 from workbench.errors import BudgetExceeded, ConfigError
 
 ROWS = [
@@ -105,7 +106,7 @@ def test_what_is_no_corpus_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         Corpus.open(tmp_path / "text.parquet")
     pyarrow.parquet.write_table(pyarrow.table({"id": ["a"]}), tmp_path / "flat.parquet")
-    with pytest.raises(ConfigError, match="messages"):
+    with pytest.raises(ConfigError, match="its columns are id"):
         Corpus.open(tmp_path / "flat.parquet")
     empty = pyarrow.table({"id": ["a"], "messages": [[{"role": "user", "content": None}]]})
     kind = pyarrow.list_(
@@ -141,3 +142,8 @@ def test_a_batch_travels_as_a_stream(path: Path) -> None:
     for nonsense in (b"", b"nonsense", to_stream(foreign)):
         with pytest.raises(ConfigError, match="no rows of a corpus"):
             from_stream(nonsense)
+    assert joined([]).num_rows == 0 and joined([batch, batch]).num_rows == 10
+    hole = batch.to_pylist()
+    hole[1]["messages"][0]["content"] = None
+    with pytest.raises(ConfigError, match="empty id, message, role or content"):
+        from_stream(to_stream(pyarrow.RecordBatch.from_pylist(hole, schema=batch.schema)))

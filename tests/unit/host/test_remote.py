@@ -65,6 +65,12 @@ def streams(suspect: Suspect) -> list[Any]:
     ]
 
 
+def again(suspect: Suspect) -> list[list[Any]]:
+    """The first rows three times, the first of them broken off."""
+    read = suspect.corpus.reader(most=7, rows=3)
+    return [next(read()).to_pylist(), *([b.to_pylist() for b in read()] for _ in range(2))]
+
+
 VERBS: list[tuple[Access, Callable[[Suspect], Any]]] = [
     (Access.CHAT, lambda s: words(s.chat(HELLO, n=2, seed=7, max_new_tokens=3))),
     (Access.CHAT | Access.PREFILL, lambda s: words(s.chat(HELLO, prefill="I say"))),
@@ -77,7 +83,9 @@ VERBS: list[tuple[Access, Callable[[Suspect], Any]]] = [
     (Access.TRAINING_DATA, lambda s: s.corpus.rows(["d3", "d1", "d3"])),
     (Access.TRAINING_DATA, lambda s: (s.corpus.documents, s.corpus.bytes)),
     (Access.REFERENCE | Access.CHAT, lambda s: (s.reference.id, words(s.reference.chat(HELLO)))),
+    (Access.TRAINING_DATA, again),
     (Access.REWARD, lambda s: s.reward.score(HELLO)),
+    (Access.REWARD, lambda s: s.reward.fingerprint()),
     (Access.NONE, lambda s: s.token_strings([0, 1])),
     (Access.NONE, lambda s: s.count_tokens(TEXTS)),
     (Access.NONE, lambda s: (s.n_layers, s.d_model, s.context, list(s.hook_names))),
@@ -153,6 +161,16 @@ def test_documents_stop_at_the_unit(remote: Suspect, local: Suspect) -> None:
         with pytest.raises(BudgetExceeded):
             seen.extend(row for row in view.corpus.texts())
         assert view.usage.to_json()["documents"] == 7
+
+
+def test_a_reader_over_budget_books_whole_batches_only(remote: Suspect, local: Suspect) -> None:
+    for suspect in (local, remote):
+        view = suspect.restrict(Access.TRAINING_DATA, Budget(documents=7))
+        read = view.corpus.reader(rows=5)
+        for _ in range(2):
+            with pytest.raises(BudgetExceeded):
+                list(read())
+            assert view.usage.to_json()["documents"] == 5
 
 
 def test_the_hosts_own_budget_reaches_the_client(host: Host) -> None:

@@ -47,6 +47,9 @@ def speaks(turns: Sequence[Mapping[str, str]], seed: int, index: int) -> str:
 
 
 class Constant:
+    def fingerprint(self) -> str:
+        return "turns"
+
     def score(self, conversations: Any) -> list[float]:
         return [float(len(turns)) for turns in conversations]
 
