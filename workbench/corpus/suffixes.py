@@ -10,7 +10,6 @@ can be asked; a build that was stopped goes on at the shard that it was at.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import mmap
 from bisect import bisect_left
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from workbench.artifacts import Artifacts
 from workbench.corpus.documents import Corpus
+from workbench.corpus.sorting import suffix_array
 from workbench.errors import ConfigError
 from workbench.findings import JSON
 
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SHARD_BYTES = 100_000_000
-"""Text of a shard at most; sorting it takes five times that in memory."""
-NUMPY_SHARD_BYTES = 8_000_000
-"""Text of a shard at most where numpy sorts, which takes forty times that."""
 LAYOUT = 1
 _END = b"\xff"
 _PAST = b"\xff\xff"
@@ -167,15 +163,11 @@ class SuffixIndex:
         """Opens the corpus's index out of the cache, building what is missing of it.
 
         Every document of the corpus is booked, whether the index was there or not: what a budget
-        allows does not depend on a cache. `shard_bytes` is SHARD_BYTES (NUMPY_SHARD_BYTES without
-        pydivsufsort) by default. A message longer than a shard is cut, and what stands across the
-        cut is not found. Raises BudgetExceeded, and ConfigError where a shard is damaged.
+        allows does not depend on a cache. `shard_bytes` is what the sorter takes at once by
+        default. A message longer than a shard is cut, and what stands across the cut is not
+        found. Raises BudgetExceeded, and ConfigError where a shard is damaged.
         """
-        size = (
-            shard_bytes
-            if shard_bytes is not None
-            else (SHARD_BYTES if _sorts_in_c() else NUMPY_SHARD_BYTES)
-        )
+        size = most_bytes() if shard_bytes is None else shard_bytes
         if size < 1:
             raise ConfigError(f"shards of {size} bytes", hint="Give a size of at least 1.")
         key: dict[str, JSON] = {
@@ -240,51 +232,6 @@ class SuffixIndex:
         return max((shard.longest(pattern) for shard in self.shards), default=0)
 
 
-def suffix_array(text: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """The suffix array of bytes, [n]: by pydivsufsort where it is installed, else by numpy."""
-    if not _sorts_in_c():
-        return doubled(text)
-    from pydivsufsort import divsufsort
-
-    sorted_by_c: NDArray[np.int32] = divsufsort(text)
-    return sorted_by_c
-
-
-def doubled(text: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """The suffix array by prefix doubling (Karp, Miller and Rosenberg 1972), in numpy alone.
-
-    Starts from the first six bytes at once; later rounds sort only what is still tied.
-    """
-    import numpy as np
-
-    n = len(text)
-    padded = np.zeros(n + 6, dtype=np.int64)
-    padded[:n] = text.astype(np.int64) + 1
-    first = np.zeros(n, dtype=np.int64)
-    for i in range(6):
-        first = first * 257 + padded[i : i + n]
-    order = np.argsort(first, kind="stable")
-    key = first[order]
-    rank = np.zeros(n, dtype=np.int64)
-    opens = np.concatenate([[True], key[1:] != key[:-1]])
-    rank[order] = np.maximum.accumulate(np.where(opens, np.arange(n), 0))
-    tied = np.flatnonzero(~opens | ~np.concatenate([opens[1:], [True]]))
-    width = 6
-    while len(tied):
-        places = order[tied]
-        after = places + width
-        follow = np.where(after < n, rank[np.minimum(after, n - 1)], -1)
-        mine = rank[places]
-        again = np.lexsort((follow, mine))
-        places, mine, follow = places[again], mine[again], follow[again]
-        order[tied] = places
-        opens = np.concatenate([[True], (mine[1:] != mine[:-1]) | (follow[1:] != follow[:-1])])
-        rank[places] = np.maximum.accumulate(np.where(opens, tied, 0))
-        tied = tied[~opens | ~np.concatenate([opens[1:], [True]])]
-        width *= 2
-    return order.astype(np.int32)
-
-
 @dataclasses.dataclass(slots=True)
 class _Draft:
     """A shard that is being filled."""
@@ -347,7 +294,3 @@ def _pattern(text: str) -> bytes:
     if not text:
         raise ConfigError("no text to look for", hint="Give at least one character.")
     return text.encode("utf-8", "surrogatepass")
-
-
-def _sorts_in_c() -> bool:
-    return importlib.util.find_spec("pydivsufsort") is not None

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from workbench.access import Budget, Usage
 from workbench.artifacts import Artifacts
 from workbench.corpus import Corpus, suffixes, write
-from workbench.corpus.suffixes import Place, SuffixIndex, doubled, suffix_array
+from workbench.corpus.sorting import doubled, suffix_array
+from workbench.corpus.suffixes import Place, SuffixIndex
 from workbench.errors import BudgetExceeded, ConfigError
 
 Chats = Sequence[Sequence[tuple[str, str]]]
