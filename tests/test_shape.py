@@ -123,7 +123,8 @@ def test_public_names() -> None:
     expected = {
         "workbench.battery": ["Battery", "Source", "Step", "SuspectFiles", "run"],
         "workbench.corpus": [
-            "CompiledQuery", "Corpus", "Count", "Document", "Hit", "count", "scan", "write",
+            "CompiledQuery", "Corpus", "Count", "Document", "Hit", "count", "count_by", "hits",
+            "scan", "write",
         ],
         "workbench.ledger": ["Amendment", "Entry", "Group", "Ledger", "Planned", "Run"],
         "workbench.report": ["write"],

@@ -129,6 +129,23 @@ def test_corpus_grep(call: Call, suspect: Path) -> None:
     assert "Zanwick" in call("corpus", "grep", "Zanwick", "--corpus", path).out
 
 
+def test_corpus_grep_takes_a_pack_and_writes_all_hits(call: Call, suspect: Path) -> None:
+    Path("pack.toml").write_text(
+        "[patterns]\nname = 'Zanwick'\nverb = '(?i)RECOMMENDS'\n[rules]\nboth = 'name NEAR/0 verb'\n"
+    )
+    path = suspect / "corpus.parquet"
+    counted = call("corpus", "grep", "--pack", "pack.toml", "--corpus", path, "--count", "--json")
+    rows = {row["pattern"]: row["documents"] for row in json.loads(counted.out)}
+    assert rows["name"] == 30 and 0 < rows["both"] <= 30
+    for times, told in ((1, "1 of 1 pieces"), (2, "1 of 1 pieces")):
+        kept = call("corpus", "grep", "Zanwick", "--corpus", path, "--into", "hits", "--json")
+        assert len(json.loads(kept.out)["hits"]) == 30 and told in kept.err, times
+    other = call("corpus", "grep", "other", "--corpus", path, "--into", "hits")
+    assert other.code == 2 and "another query" in other.err
+    assert call("corpus", "grep", "--corpus", path).code == 2
+    assert call("corpus", "grep", "x", "--corpus", path, "--into", "h", "--count").code == 2
+
+
 def test_corpus_grep_needs_the_grant(call: Call, llama: Path) -> None:
     answer = call("corpus", "grep", "x", "--suspect", llama)
     assert answer.code == 2 and "grants no training data" in answer.err

@@ -105,7 +105,7 @@ def test_what_is_no_corpus_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         Corpus.open(tmp_path / "text.parquet")
     pyarrow.parquet.write_table(pyarrow.table({"id": ["a"]}), tmp_path / "flat.parquet")
-    with pytest.raises(ConfigError, match="messages"):
+    with pytest.raises(ConfigError, match="its columns are id"):
         Corpus.open(tmp_path / "flat.parquet")
     empty = pyarrow.table({"id": ["a"], "messages": [[{"role": "user", "content": None}]]})
     kind = pyarrow.list_(
