@@ -54,9 +54,7 @@ class Recall:
     p: float
 
 
-def activation_difference(
-    index: SemanticIndex, behaviour: Behaviour
-) -> NDArray[np.float64]:
+def activation_difference(index: SemanticIndex, behaviour: Behaviour) -> NDArray[np.float64]:
     """The direction from the control's mean activation to the behaviour's, [width].
 
     After Xiao and Aranguri 2026 (arXiv 2602.11079), at the hook that the index was read at.
