@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.access import Access
+from workbench.cli.corpus_search import index, trace
+from workbench.cli.corpus_similar import similar
+from workbench.cli.corpus_source import corpus_options, open_corpus
 from workbench.cli.screen import json_option, print_json, print_table
-from workbench.errors import AccessDenied
 
 if TYPE_CHECKING:
     import pyarrow
 
     from workbench.corpus import CompiledQuery, Corpus
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def corpus_options(function: Function) -> Function:
-    """Adds `--suspect SUSPECT` and `--corpus PATH`, one of which is to be given."""
-    for option in (
-        click.option(
-            "--corpus",
-            "path",
-            type=Path,
-            help="A Parquet or JSONL file (.gz, .zst), a folder of them or of texts, or a "
-            "directory that `datasets` saved.",
-        ),
-        click.option("--suspect", metavar="SUSPECT", help="The corpus that this suspect grants."),
-    ):
-        function = option(function)
-    return function
-
 
 @click.group()
 def corpus() -> None:
     """Search a training corpus."""
+
+
+for _command in (index, trace, similar):
+    corpus.add_command(_command)
 
 
 @corpus.command()
@@ -153,22 +140,3 @@ def _kept(
 def _rows(found: Iterable[pyarrow.RecordBatch]) -> Iterator[dict[str, Any]]:
     for batch in found:
         yield from batch.drop_columns(["row"]).to_pylist()
-
-
-def open_corpus(suspect: str | None, path: Path | None) -> Corpus:
-    """The corpus at a path, or that a suspect grants; exactly one is to be given."""
-    from workbench.corpus import Corpus
-
-    if (suspect is None) == (path is None):
-        raise click.UsageError("give either --suspect or --corpus")
-    if path is not None:
-        return Corpus.open(path)
-    from workbench.suspects.cabinet import find
-
-    home = find(str(suspect))
-    if home.corpus is None or Access.TRAINING_DATA not in home.access:
-        raise AccessDenied(
-            f"the suspect '{home.id}' grants no training data",
-            hint="Choose a suspect whose access holds training-data, or give --corpus.",
-        )
-    return Corpus.open(home.corpus)

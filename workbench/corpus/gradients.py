@@ -80,4 +80,5 @@ class _Sketch:
         for part, place, sign in zip(parts, self._place, self._sign, strict=True):
             if part is not None:
                 into.index_add_(0, place, part.detach().float().cpu().flatten() * sign)
-        return into / into.norm().clamp(min=1e-12)
+        into /= into.norm().clamp(min=1e-12)
+        return into

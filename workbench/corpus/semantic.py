@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 PASSAGE_CHARACTERS = 600
 """A document is cut to passages of at most this many characters, at white space where it can be."""
-COMMON = 3
-"""Directions taken out after centring, the leading principal components."""
+COMMON_EVERY = 64
+"""One leading principal component is taken out for so many dimensions; the paper says 100."""
 BLOCK = 1024
 """Documents per block: a build that was stopped goes on at the block that it was at."""
 LAYOUT = 1
@@ -126,7 +126,8 @@ class SemanticIndex:
         import numpy as np
 
         found = self._clean(self.embedder.embed(texts))
-        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+        return found
 
     def like(self, texts: Sequence[str], k: int = 10) -> list[Similar]:
         """The k documents most like the texts together: like the mean of their vectors.
@@ -138,6 +139,8 @@ class SemanticIndex:
                 f"the {k} documents most like {len(texts)} texts without words",
                 hint="Give at least one text with words, and a k of at least 1.",
             )
+        if not self._owners:
+            return []
         scores = self._passage_scores(self.vectors(texts).mean(0), cosine=True)
         best: dict[str, Similar] = {}
         for row in (-scores).argsort(kind="stable").tolist():
@@ -178,7 +181,7 @@ class SemanticIndex:
     def _clean(self, vectors: NDArray[Any]) -> NDArray[np.float64]:
         import numpy as np
 
-        found = vectors.astype(np.float64) - self._centre
+        found: NDArray[np.float64] = vectors.astype(np.float64) - self._centre
         found -= found @ self._common.T @ self._common
         return found
 
@@ -195,7 +198,8 @@ class SemanticIndex:
             if cosine:
                 along = along / np.maximum(np.linalg.norm(clean, axis=1), 1e-12)
             found.append(along)
-        return np.concatenate(found)
+        scores: NDArray[np.float64] = np.concatenate(found)
+        return scores
 
 
 def passages(text: str) -> list[str]:
@@ -266,9 +270,10 @@ def _finish(into: Path, blocks: Iterable[Path]) -> None:
         count += len(vectors)
     centre = total / count if count else np.zeros(0)
     common = np.zeros((0, np.size(centre)))
-    if count > 10 * COMMON:
+    out = np.size(centre) // COMMON_EVERY
+    if out and count > 10 * out:
         _, axes = np.linalg.eigh(outer / count - np.outer(centre, centre))
-        common = axes[:, -COMMON:].T
+        common = axes[:, -out:].T
     np.save(into / "centre.npy", centre)
     np.save(into / "common.npy", common)
     (into / "blocks.json").write_text(json.dumps(kept))

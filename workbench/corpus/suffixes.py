@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from workbench.artifacts import Artifacts
 from workbench.corpus.documents import Corpus
-from workbench.corpus.sorting import suffix_array
+from workbench.corpus.sorting import most_bytes, suffix_array
 from workbench.errors import ConfigError
 from workbench.findings import JSON
 
