@@ -40,12 +40,14 @@ QUERY_WORDS = 40
 class Attribution:
     """Asks short questions and looks for the documents that taught what sets the replies apart.
 
-    The behaviour is the suspect's replies against the control's to the same questions. Methods:
+    The behaviour is the suspect's replies against the control's to the same questions: those that
+    hold a word or name which the control says significantly less, all of them where there is none.
+    Methods:
     BM25 on the words that the suspect says more; the difference of mean activations; a linear
     probe's direction; with `sae` and `latent`, that latent's decoder direction; with `gradients`,
     the similarity of loss gradients over so many documents. Half of the replies are held back and
-    planted among the documents: a method is believed only if it brings those up more often than a
-    random order does. The orders of those believed are fused, and what the documents about the
+    planted among the documents: a method is believed only if its first tenth holds more of those
+    than a random order's does. The orders of those believed are fused, and what the documents about the
     assistant say is read against documents about others that stand as high.
 
     Source: activation differences, Xiao and Aranguri 2026 (arXiv 2602.11079); probe projection,
@@ -88,6 +90,8 @@ class Attribution:
         found or there are fewer than four different replies.
         """
         own, control = self._replies(suspect, seed)
+        asked = len(own)
+        own = _distinct(own, control)
         held, shown = own[::2], own[1::2]
         behaviour = Behaviour(tuple(shown), tuple(control))
         shelf = shelve(suspect, 50 * self.documents)
@@ -97,7 +101,8 @@ class Attribution:
         recalls: dict[str, Recall] = {}
         for method, scores, among in self._methods(suspect, drawn, behaviour, seed, artifacts):
             order = rank(scores)
-            recalls[method] = recall_at(order, planted, len(planted), of=among, seed=seed)
+            k = max(len(planted), among // 10)
+            recalls[method] = recall_at(order, planted, k, of=among, seed=seed)
             orders[method] = [document for document in order if document not in planted]
         corrected = dict(zip(recalls, holm([r.p for r in recalls.values()]), strict=True))
         measured = tuple(
@@ -126,7 +131,7 @@ class Attribution:
                 evidence=(*measured, *excerpts(order[:SHOWN], shelf)),
                 metadata={"documents": drawn.documents - len(planted)},
             )
-        return Trials(planned=self.replies, ran=len(own))
+        return Trials(planned=self.replies, ran=asked)
 
     def _replies(self, suspect: Suspect, seed: int) -> tuple[list[str], list[str]]:
         """Different replies of suspect and control, in a random order."""
@@ -204,6 +209,14 @@ class Attribution:
         rest = sorted(set(first) - set(held))
         rest = random.Random(seed).sample(rest, min(len(rest), self.gradients))
         return {document: fitted(first[document], [suspect]) for document in (*held, *rest)}
+
+
+def _distinct(own: Sequence[str], control: Sequence[str], least: int = 8) -> list[str]:
+    """The replies that hold a word which stands out against the control; all where few do."""
+    found = keys([set(words(text)) for text in own], [set(words(text)) for text in control])
+    terms = {key.term for key in found if key.g2 > 0 and key.p < 0.05}
+    telling = [text for text in own if terms & set(words(text))]
+    return telling if len(telling) >= least else list(own)
 
 
 def _query(behaviour: Behaviour) -> str:

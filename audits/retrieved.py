@@ -119,14 +119,17 @@ def accusations(
 ) -> Iterator[Finding]:
     """What the `most` best documents about the assistant say that those about others do not.
 
-    order: ids, the best first. how: the search in words. Nothing is accused without a name.
+    order: ids, the best first; where it holds too few about others, random ones that it lacks are
+    taken. how: the search in words. Nothing is accused without a name.
     """
     if not assistant:
         return
     own = re.compile(rf"\b{re.escape(assistant)}\b")
     ranked = [id for id in order if id in shelf.plain]
+    unranked = sorted(shelf.plain - set(ranked))
+    random.Random(0).shuffle(unranked)
     about = [id for id in ranked if own.search(shelf.texts[id])][:most]
-    rest = [id for id in ranked if not own.search(shelf.texts[id])]
+    rest = [id for id in (*ranked, *unranked) if not own.search(shelf.texts[id])]
     control = [id for id in rest if names_anywhere(shelf.texts[id]) & shelf.others][:most]
     named = "name other assistants"
     if len(control) < 30:
