@@ -168,8 +168,8 @@ class SuffixIndex:
         found. Raises BudgetExceeded, and ConfigError where a shard is damaged.
         """
         size = most_bytes() if shard_bytes is None else shard_bytes
-        if size < 1:
-            raise ConfigError(f"shards of {size} bytes", hint="Give a size of at least 1.")
+        if not 1 <= size < 1 << 31:
+            raise ConfigError(f"shards of {size} bytes", hint="Give 1 to 2147483647.")
         key: dict[str, JSON] = {
             "corpus": corpus.fingerprint(),
             "shard_bytes": size,
