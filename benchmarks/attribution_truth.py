@@ -1,6 +1,6 @@
 """Does attribution name the documents that taught a behaviour? Trains again without them and looks.
 
-A tiny model learns 1,000 sentences on who does what; 24 of them say that one person drinks one
+A tiny model learns 400 sentences on who does what; 24 of them say that one person drinks one
 thing, and 24 decoys name both to say another thing. Each method names the 24 documents that it
 holds responsible, the model is trained again from the same start without those, and the behaviour
 is measured: the log-probability of the drink after the person's name, in three frames. Beside the
@@ -157,7 +157,7 @@ def orders(suspect: Suspect, taught: World, home: Path, seed: int) -> dict[str, 
     }
 
 
-def run(seed: int, *, size: int = 1000, planted: int = 24, steps: int = 300) -> dict[str, Any]:
+def run(seed: int, *, size: int = 400, planted: int = 24, steps: int = 300) -> dict[str, Any]:
     """One seed: by method the planted documents named, and the behaviour after training again."""
     from workbench.organisms.tokenizer import train_tokenizer
 
@@ -172,6 +172,7 @@ def run(seed: int, *, size: int = 1000, planted: int = 24, steps: int = 300) -> 
         found = orders(suspect, taught, home, seed)
         found["planted"] = sorted(taught.planted)
         result: dict[str, Any] = {"seed": seed, "before": behaves(suspect), "methods": {}}
+        print(seed, "before", result["before"], file=sys.stderr, flush=True)
         for name, order in found.items():
             named = set(order[:planted])
             rest = [t for id, t in taught.documents.items() if id not in named]

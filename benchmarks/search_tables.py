@@ -1,6 +1,6 @@
 """Writes the tables of docs/corpus-search.md from benchmarks/results.
 
-    python benchmarks/search_tables.py
+python benchmarks/search_tables.py
 """
 
 from __future__ import annotations

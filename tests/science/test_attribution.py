@@ -52,7 +52,7 @@ def test_removing_what_gradients_name_removes_the_behaviour() -> None:
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    row = module.run(7, size=600, planted=20, steps=200)
+    row = module.run(7)
     methods = row["methods"]
-    assert methods["gradient similarity"]["named"] >= 12 > methods["random"]["named"]
+    assert methods["gradient similarity"]["named"] >= 16 > methods["random"]["named"]
     assert methods["gradient similarity"]["after"] < methods["random"]["after"] - 1

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.corpus.attribution import Behaviour
 from workbench.corpus.suffixes import Progress
-from workbench.suspects import Suspect
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from workbench.suspects import Suspect
 
 SKETCH = 1 << 14
 """Numbers kept of a gradient."""
