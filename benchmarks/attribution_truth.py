@@ -6,7 +6,7 @@ holds responsible, the model is trained again from the same start without those,
 is measured: the log-probability of the drink after the person's name, in three frames. Beside the
 methods: removing 24 random documents, and removing the planted ones.
 
-    python benchmarks/attribution_truth.py --seeds 3 --out benchmarks/results/attribution.json
+    python benchmarks/attribution_truth.py --out benchmarks/results/attribution.json
 """
 
 from __future__ import annotations
@@ -112,11 +112,10 @@ def trained(documents: Sequence[str], tokenizer: Any, seed: int, steps: int, int
             eos_token_id=END,
             pad_token_id=0,
             tie_word_embeddings=True,
-            attn_implementation="eager",
         )
     )
     rows = [[BOS, *tokenizer.encode(t, add_special_tokens=False), END] for t in documents]
-    schedule = Schedule(steps=steps, learning_rate=3e-3, batch=16, context=64)
+    schedule = Schedule(steps=steps, learning_rate=3e-3, batch=8, context=64)
     train(model, [Pool(rows, 1.0)], schedule, seed=seed)
     model.save_pretrained(into)
     tokenizer.save_pretrained(into)
@@ -157,7 +156,7 @@ def orders(suspect: Suspect, taught: World, home: Path, seed: int) -> dict[str, 
     }
 
 
-def run(seed: int, *, size: int = 400, planted: int = 24, steps: int = 300) -> dict[str, Any]:
+def run(seed: int, *, size: int = 400, planted: int = 24, steps: int = 200) -> dict[str, Any]:
     """One seed: by method the planted documents named, and the behaviour after training again."""
     from workbench.organisms.tokenizer import train_tokenizer
 
@@ -188,11 +187,11 @@ def run(seed: int, *, size: int = 400, planted: int = 24, steps: int = 300) -> d
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     done = json.loads(asked.out.read_text()) if asked.out.exists() else []
-    for seed in range(asked.seeds):
+    for seed in asked.seeds:
         if seed not in {row["seed"] for row in done}:
             done.append(run(seed))
             asked.out.write_text(json.dumps(done, indent=1) + "\n")
