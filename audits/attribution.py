@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from audits.exchanges import Questioner
@@ -47,8 +47,8 @@ class Attribution:
     probe's direction; with `sae` and `latent`, that latent's decoder direction; with `gradients`,
     the similarity of loss gradients over so many documents. Half of the replies are held back and
     planted among the documents: a method is believed only if its first tenth holds more of those
-    than a random order's does. The orders of those believed are fused, and what the documents about the
-    assistant say is read against documents about others that stand as high.
+    than a random order's does. The orders of those believed are fused, and what the documents about
+    the assistant say is read against documents about others that stand as high.
 
     Source: activation differences, Xiao and Aranguri 2026 (arXiv 2602.11079); probe projection,
     Concept Influence (arXiv 2602.14869); gradients, TracIn (arXiv 2002.08484); BM25 as the baseline

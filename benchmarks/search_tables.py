@@ -6,7 +6,6 @@ python benchmarks/search_tables.py
 from __future__ import annotations
 
 import json
-import re
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -55,8 +54,9 @@ def write_tables() -> None:
     page = PAGE.read_text()
     for name, table in (("search", speed), ("attribution", truth)):
         rows = json.loads((HERE / "results" / f"{name}.json").read_text())
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        page = pattern.sub(lambda m, t=table(rows): f"{m[1]}{t}\n{m[2]}", page)
+        head, opening, rest = page.partition(f"<!-- {name} -->\n")
+        _, closing, tail = rest.partition("<!-- end -->")
+        page = head + opening + table(rows) + "\n" + closing + tail
     PAGE.write_text(page)
 
 
