@@ -21,6 +21,8 @@ from workbench.technique import make, parameters
 
 NAMES = sorted(listing.name for listing in registry.techniques())
 SMALLER: dict[str, dict[str, int]] = {
+    "attribution": {"replies": 40, "gradients": 0},
+    "corpus-trace": {"replies": 60},
     "sae-features": {"d_sae": 64, "k": 2, "tokens": 4_000, "replies": 60},
     "prefill": {"samples": 6},
 }
@@ -120,9 +122,12 @@ def findings(
 
 def test_the_built_in_techniques_are_installed() -> None:
     built_in = {
+        "attribution",
         "corpus-clusters",
         "corpus-contrast",
         "corpus-grep",
+        "corpus-semantic",
+        "corpus-trace",
         "prefill",
         "reward-bias",
         "sae-features",

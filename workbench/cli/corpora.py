@@ -1,4 +1,4 @@
-"""Which corpus a command reads: options that several commands share."""
+"""What the commands over a corpus share: which one is read, and what is kept of it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from workbench.access import Access
+from workbench.config import artifacts_root
 from workbench.errors import AccessDenied
 
 if TYPE_CHECKING:
+    from workbench.artifacts import Artifacts
     from workbench.corpus import Corpus
+    from workbench.corpus.suffixes import Progress
+    from workbench.suspects import Suspect
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -79,3 +83,39 @@ def open_against(suspect: str | None, against: Path | None) -> Corpus:
             hint="Give the corpus to compare with by --against.",
         )
     return open_corpus(home.reference, None)
+
+
+def limit_option(function: Function) -> Function:
+    """Adds `--limit N`."""
+    option = click.option(
+        "--limit", type=click.IntRange(1), default=10, show_default=True, help="Documents shown."
+    )
+    return option(function)
+
+
+def loaded(suspect: str | None) -> Suspect:
+    """The suspect of that name, opened."""
+    from workbench.suspects import Suspect
+
+    return Suspect.load(str(suspect))
+
+
+def kept_artifacts() -> Artifacts:
+    """The user's artifact cache."""
+    from workbench.artifacts import Artifacts
+
+    return Artifacts(artifacts_root())
+
+
+def said(what: str) -> Progress:
+    """Progress on standard error, a line for every tenth of the documents."""
+    told = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        tenth = 10 * done // max(1, total)
+        if tenth > told:
+            told = tenth
+            click.echo(f"{what} index: {done} of {total} documents", err=True)
+
+    return tell

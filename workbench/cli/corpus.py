@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.corpora import corpus_options, open_corpus
+from workbench.cli.corpus_search import index, trace
+from workbench.cli.corpus_similar import similar
 from workbench.cli.discovery import clusters, contrast
 from workbench.cli.screen import json_option, print_json, print_table
 
@@ -25,8 +27,8 @@ def corpus() -> None:
     """Search a training corpus."""
 
 
-corpus.add_command(contrast)
-corpus.add_command(clusters)
+for _command in (contrast, clusters, index, trace, similar):
+    corpus.add_command(_command)
 
 
 @corpus.command()

@@ -122,6 +122,19 @@ def check_adapter(path: Path) -> tuple[Tensor, ...]:
     return tuple(tensors)
 
 
+def check_encoder(path: Path) -> tuple[Tensor, ...]:
+    """Checks a directory with a text encoder, of any architecture, and returns its tensors."""
+    for name in ("config.json", "model.safetensors"):
+        if not (path / name).is_file():
+            raise NotASuspect(f"{path}: no {name}", hint="Give a sentence-embedding model.")
+    for file in _files(path, None):
+        if file.suffix == ".json":
+            _document(file)
+    tensors = read_header(path / "model.safetensors")
+    check_finite(tensors)
+    return tuple(tensors)
+
+
 def _files(path: Path, within: Path | None) -> Iterator[Path]:
     home = (within or path).resolve()
     count = 0
