@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from workbench.access import Access, Budget, Usage
-from workbench.suspects.answers import Activations, Reply, TokenLogprobs
-from workbench.suspects.engine import Draw, Engine
+from workbench.suspects.answers import Activations, Conversation, Reply, TokenLogprobs
+from workbench.suspects.engine import Draw, Engine, RewardModel
 from workbench.suspects.suspect import Suspect
 
 
@@ -22,6 +22,8 @@ def priced(
     view = suspect.restrict(access)
     view.usage = Usage(budget)
     view._engine = cast(Engine, _Blank(suspect._engine))
+    if suspect._reward is not None:
+        view._reward = _BlankReward(suspect._reward)
     call(view)
     return {meter: int(amount) for meter, amount in view.usage.to_json().items() if amount}
 
@@ -54,3 +56,16 @@ class _Blank:
 
     def activations(self, *rows: Any, **rest: Any) -> Activations:
         raise AssertionError("a price is known before the first batch")
+
+
+class _BlankReward:
+    """A reward model that computes nothing."""
+
+    def __init__(self, reward: RewardModel) -> None:
+        self._reward = reward
+
+    def fingerprint(self) -> str:
+        return self._reward.fingerprint()
+
+    def score(self, conversations: Sequence[Conversation]) -> list[float]:
+        return [0.0] * len(conversations)
