@@ -7,14 +7,10 @@ import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from audits.detectors import pack
+from workbench.corpus.contrast import signed_g2
 from workbench.statistics import holm
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*[A-Za-z]")
 _CAPITALISED = re.compile(r"(?<=[a-z,;:] )[A-Z][a-z]{2,}")
@@ -109,20 +105,3 @@ def keys(terms: Sequence[set[str]], control: Sequence[set[str]], *, at_least: in
         for term, g, p in zip(vocabulary, signed, corrected, strict=True)
     ]
     return sorted(found, key=lambda key: (-key.g2, key.term))
-
-
-def signed_g2(a: ArrayLike, n: int, b: ArrayLike, m: int) -> NDArray[np.float64]:
-    """Dunning's G2 of a/n against b/m over the 2x2 table, [terms], signed by the difference."""
-    import numpy as np
-    from scipy.special import xlogy
-
-    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    share = (a + b) / (n + m)
-    g2 = 2 * (
-        xlogy(a, a / np.maximum(n * share, 1e-300))
-        + xlogy(n - a, (n - a) / np.maximum(n * (1 - share), 1e-300))
-        + xlogy(b, b / np.maximum(m * share, 1e-300))
-        + xlogy(m - b, (m - b) / np.maximum(m * (1 - share), 1e-300))
-    )
-    signed: NDArray[np.float64] = np.sign(a / n - b / m) * g2
-    return signed

@@ -48,7 +48,7 @@ class SaeFeatures:
     """
 
     name: ClassVar[str] = "sae-features"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     needs: ClassVar[Access] = Access.ACTIVATIONS | Access.CHAT
     uses: ClassVar[Access] = Access.TRAINING_DATA | Access.REFERENCE | Access.PREFILL
 
@@ -143,6 +143,8 @@ class SaeFeatures:
     def _key(
         self, suspect: Suspect, library: Sequence[str], hook_name: str, seed: int
     ) -> dict[str, JSON]:
+        from saes.fit import TRAINER
+
         made_from = suspect.fingerprint()
         return {
             "tensors": made_from["tensors"],
@@ -153,6 +155,7 @@ class SaeFeatures:
             "k": self.k,
             "tokens": self.tokens,
             "seed": seed,
+            "trainer": TRAINER,
         }
 
 

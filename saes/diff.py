@@ -6,6 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from saes.activations import stream
+from saes.lens import SAE
+from workbench.errors import BadParameter
 from workbench.statistics import holm
 from workbench.suspects import Suspect
 
@@ -62,16 +65,146 @@ def _mean_by_text(
     return means
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Change:
+    """A latent in both models on the same texts.
+
+    mean and reference_mean: mean activation by text, averaged; firing and reference_firing: share
+    of ordinary tokens on which it is active; difference with its 95 % interval: texts drawn with
+    replacement, both models on the same draw; z, p, tried: as in Standout.
+    """
+
+    latent: int
+    mean: float
+    reference_mean: float
+    difference: float
+    interval: tuple[float, float]
+    firing: float
+    reference_firing: float
+    z: float
+    p: float
+    tried: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Every latent that differs, the largest |z| first, and what moved without any SAE.
+
+    shift: [d_in], mean activation of the suspect minus the reference's over all ordinary tokens.
+    density: [d_sae], share of tokens on which a latent fires in the suspect. texts: how many.
+    """
+
+    changes: tuple[Change, ...]
+    shift: Tensor
+    density: Tensor
+    texts: int
+
+    def tails(self, each: int) -> tuple[list[Change], list[Change]]:
+        """The `each` most increased and the `each` most decreased latents."""
+        up = [c for c in self.changes if c.difference > 0][:each]
+        return up, [c for c in self.changes if c.difference < 0][:each]
+
+
+def compare(sae: SAE, suspect: Suspect, reference: Suspect, texts: Sequence[str]) -> Comparison:
+    """Runs both models over the same texts through one SAE.
+
+    Raises BadParameter where fewer than two texts hold ordinary tokens, or the two read the texts
+    as different tokens.
+    """
+    import torch
+
+    held = [_latent_means(sae, model, texts) for model in (suspect, reference)]
+    (mean, firing, centre, count), (other, other_firing, other_centre, other_count) = held
+    if not torch.equal(count, other_count):
+        raise BadParameter(
+            f"'{suspect.id}' and '{reference.id}' read the texts as different tokens",
+            hint="Compare models that share a tokenizer.",
+        )
+    if int((count > 0).sum()) < 2:
+        raise BadParameter(f"{len(texts)} texts to compare on", hint="Give two or more.")
+    difference = mean - other
+    draws = _bootstrap(len(texts)) @ difference
+    low, high = torch.quantile(draws, torch.tensor([0.025, 0.975]), dim=0)
+    changes = []
+    for found in standouts(difference):
+        i = found.index
+        ends = (min(float(low[i]), found.difference), max(float(high[i]), found.difference))
+        changes.append(
+            Change(
+                latent=i,
+                mean=float(mean[:, i].mean()),
+                reference_mean=float(other[:, i].mean()),
+                difference=found.difference,
+                interval=ends,
+                firing=float(firing[i]),
+                reference_firing=float(other_firing[i]),
+                z=found.z,
+                p=found.p,
+                tried=found.tried,
+            )
+        )
+    return Comparison(tuple(changes), centre - other_centre, firing, len(texts))
+
+
+def stages(
+    sae: SAE, models: Sequence[Suspect], texts: Sequence[str], latents: Sequence[int]
+) -> list[list[tuple[float, float]]]:
+    """For each latent, (mean activation by text, share of tokens on which it is active) in each of
+    the models: checkpoints in the order of their training say where it came from.
+
+    Raises BadParameter on a latent out of range or a model of another width.
+    """
+    for latent in latents:
+        sae.direction(latent)
+    held = [_latent_means(sae, model, texts) for model in models]
+    return [
+        [(float(mean[:, i].mean()), float(firing[i])) for mean, firing, _, _ in held]
+        for i in latents
+    ]
+
+
+def _latent_means(
+    sae: SAE, model: Suspect, texts: Sequence[str]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(mean latents by text [texts, d_sae], share of tokens [d_sae], mean activation [d_in],
+    ordinary tokens by text [texts])."""
+    import torch
+
+    mean = torch.zeros(len(texts), sae.d_sae)
+    count = torch.zeros(len(texts))
+    active, centre = torch.zeros(sae.d_sae), torch.zeros(sae.d_in)
+    for chunk in stream(model, texts, [sae.hook_name]):
+        x = chunk.values[sae.hook_name]
+        if x.shape[1] != sae.d_in:
+            raise BadParameter(
+                f"the SAE reads {sae.d_in} numbers, {sae.hook_name} of '{model.id}' has "
+                f"{x.shape[1]}",
+                hint="Use an SAE that was trained on this suspect or its reference.",
+            )
+        latents = sae.encode(x)
+        mean.index_add_(0, chunk.text, latents)
+        count.index_add_(0, chunk.text, torch.ones(len(x)))
+        active += (latents > 0).sum(0)
+        centre += x.sum(0)
+    total = count.sum().clamp(min=1)
+    return mean / count.clamp(min=1)[:, None], active / total, centre / total, count
+
+
+def _bootstrap(texts: int) -> Tensor:
+    """[BOOTSTRAPS, texts]: weights of texts drawn with replacement."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    draws = torch.randint(texts, (BOOTSTRAPS, texts), generator=generator)
+    return torch.zeros(BOOTSTRAPS, texts).scatter_add_(1, draws, torch.ones(draws.shape)) / texts
+
+
 def standouts(difference: Tensor) -> list[Standout]:
     """Latents by falling |z|, those that never differ left out; difference is [text, d_sae]."""
     import torch
     from scipy.stats import norm
 
-    texts = len(difference)
-    generator = torch.Generator().manual_seed(0)
-    draws = torch.randint(texts, (BOOTSTRAPS, texts), generator=generator)
-    weights = torch.zeros(BOOTSTRAPS, texts).scatter_add_(1, draws, torch.ones(draws.shape)) / texts
-    deviation = (weights @ difference).std(0)
+    deviation = (_bootstrap(len(difference)) @ difference).std(0)
     mean = difference.mean(0)
     live = torch.nonzero(deviation > 1e-9).flatten().tolist()
     z = {latent: float(mean[latent] / deviation[latent]) for latent in live}

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from saes.activations import CHUNK
 from saes.lens import SAE
-from saes.train import CHUNK
 from workbench.suspects import Suspect
 
 if TYPE_CHECKING:

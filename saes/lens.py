@@ -1,16 +1,23 @@
-"""The one file that speaks sae_lens: trains a BatchTopK SAE, saves it for inference, loads it."""
+"""SAELens' format: SAEs are saved in it, read from any directory of it, and fetched by release.
+
+The one file that speaks sae_lens, and only to fetch: what is on disk is read without it, by the
+same code that interventions use, so that what is read and what is spliced in cannot differ.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-import math
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import BadParameter, SuspectError, UnsafeFile
+from workbench.errors import BadParameter, ModelUnavailable, SuspectError, UnsafeFile
+from workbench.findings import JSON
+from workbench.suspects.latents import Latents
+from workbench.suspects.tensors import hash_tensors, read_header
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,144 +25,66 @@ if TYPE_CHECKING:
 WEIGHTS = "sae_weights.safetensors"
 CONFIG = "cfg.json"
 _PICKLES = {".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt", ".npy", ".npz", ".joblib"}
+_ALIASES = {
+    "hook_resid_post": "hook_out",
+    "hook_resid_pre": "hook_in",
+    "hook_mlp_out": "mlp.hook_out",
+    "hook_attn_out": "attn.hook_out",
+}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class SAE:
-    """A trained sparse autoencoder of one hook's activations."""
+    """A sparse autoencoder of one hook's activations.
 
-    module: Any
+    hook_name: canonical. tensor_sha256: of its weights. metadata: what its configuration says of
+    where it comes from (model_name, neuronpedia_id, ...).
+    """
+
+    latents: Latents
     hook_name: str
+    directory: Path
+    tensor_sha256: str
+    metadata: Mapping[str, JSON]
 
     @property
     def d_in(self) -> int:
         """Width of the activations, d_model at a residual hook."""
-        return int(self.module.cfg.d_in)
+        return int(self.latents.W_dec.shape[1])
 
     @property
     def d_sae(self) -> int:
         """Number of latents."""
-        return int(self.module.cfg.d_sae)
+        return int(self.latents.W_dec.shape[0])
 
     @property
     def W_dec(self) -> Tensor:
         """Decoder directions, [d_sae, d_in]."""
-        weights: Tensor = self.module.W_dec.detach()
-        return weights
+        return self.latents.W_dec
 
     def encode(self, activations: Tensor) -> Tensor:
         """Latents [..., d_sae] of activations [..., d_in]."""
-        import torch
-
-        with torch.no_grad():
-            latents: Tensor = self.module.encode(activations)
-        return latents
+        return self.latents.encode(activations)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Reconstruction [..., d_in] of latents [..., d_sae]."""
-        import torch
+        return self.latents.decode(latents)
 
-        with torch.no_grad():
-            reconstruction: Tensor = self.module.decode(latents)
-        return reconstruction
-
-
-def train(
-    activations: Tensor,
-    *,
-    hook_name: str,
-    into: Path,
-    d_sae: int = 1024,
-    k: float = 16.0,
-    samples: int = 200_000,
-    batch: int = 256,
-    lr: float = 3e-3,
-    seed: int = 0,
-    progress: Callable[[float], None] | None = None,
-) -> SAE:
-    """Trains on `activations` [rows, d_in], saves to `into` and returns the SAE as loaded again.
-
-    `samples` rows are seen in all, reshuffled each time round; `progress` gets the share done.
-    Activations are scaled to a mean distance of sqrt(d_in) from their mean while training, which
-    is folded into the weights afterwards; the decoder's bias starts at that mean. Deterministic
-    under `seed` on one machine; torch's global generator is left as it was. Raises BadParameter
-    when there are fewer rows than one batch, sizes make no sense, or all rows are equal.
-    """
-    import torch
-
-    sae_lens = _sae_lens()
-    from sae_lens.config import LoggingConfig, SAETrainerConfig
-    from sae_lens.training.sae_trainer import SAETrainer
-
-    rows, d_in = activations.shape
-    if rows < batch or samples < batch:
-        raise BadParameter(
-            f"{min(rows, samples)} activations are fewer than one batch of {batch}",
-            hint="Give more texts or a smaller batch.",
-        )
-    if not 0 < k <= d_sae:
-        raise BadParameter(f"k = {k} with d_sae = {d_sae}", hint="Choose 0 < k <= d_sae.")
-    steps = samples // batch
-    centre = activations.float().mean(0)
-    spread = float((activations.float() - centre).norm(dim=-1).mean())
-    if not 0 < spread < math.inf:
-        raise BadParameter(
-            f"the activations lie {spread} from their mean on average: there is nothing to learn",
-            hint="Choose another hook, or texts that differ.",
-        )
-    scale = d_in**0.5 / spread
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        sae = sae_lens.BatchTopKTrainingSAE(
-            sae_lens.BatchTopKTrainingSAEConfig(
-                d_in=d_in, d_sae=d_sae, k=k, topk_threshold_lr=0.05, dtype="float32"
+    def direction(self, latent: int) -> Tensor:
+        """The decoder row of a latent, [d_in]; raises BadParameter on an index out of range."""
+        if not 0 <= latent < self.d_sae:
+            raise BadParameter(
+                f"no latent {latent} in an SAE of {self.d_sae}", hint=f"Give 0 to {self.d_sae - 1}."
             )
-        )
-        sae.cfg.metadata.hook_name = hook_name
-        with torch.no_grad():
-            sae.b_dec.copy_(centre * scale)
-        trainer = SAETrainer(
-            cfg=SAETrainerConfig(
-                total_training_samples=steps * batch,
-                train_batch_size_samples=batch,
-                lr=lr,
-                lr_end=lr / 10,
-                lr_warm_up_steps=min(20, steps // 4),
-                lr_decay_steps=steps // 4,
-                dead_feature_window=max(20, steps // 8),
-                feature_sampling_window=max(50, steps // 4),
-                logger=LoggingConfig(log_to_wandb=False),
-            ),
-            sae=sae,
-            data_provider=_batches(activations, batch, scale),
-        )
-        for step in range(steps):
-            trainer.maybe_reset_sparsity()
-            trainer.step(next(trainer.data_provider))
-            trainer.n_training_steps += 1
-            if progress is not None:
-                progress((step + 1) / steps)
-        sae.fold_activation_norm_scaling_factor(scale)
-        trainer.set_final_sae_metadata()
-    sae.eval()
-    sae.save_inference_model(into)
-    return load(into)
-
-
-def _batches(activations: Tensor, batch: int, scale: float) -> Iterator[Tensor]:
-    import torch
-
-    while True:
-        order = torch.randperm(len(activations))
-        for start in range(0, len(order) - batch + 1, batch):
-            yield activations[order[start : start + batch]].float() * scale
+        return self.W_dec[latent]
 
 
 def load(directory: Path | str) -> SAE:
-    """An SAE saved by `train` or by SAELens for inference.
+    """An SAE saved by `save` or by SAELens for inference.
 
-    Raises UnsafeFile when a file there may be a pickle, and SuspectError when weights or
-    configuration are missing or do not name a hook.
+    Raises UnsafeFile when a file there may be a pickle or weights are not finite, SuspectError when
+    weights or configuration are missing or do not name a hook, BadParameter on a kind that
+    `Latents.load` does not compute.
     """
     directory = Path(directory)
     pickles = sorted(p.name for p in directory.glob("*") if p.suffix.lower() in _PICKLES)
@@ -180,33 +109,109 @@ def load(directory: Path | str) -> SAE:
         raise SuspectError(
             f"{directory / CONFIG} names no hook", hint="Set metadata.hook_name in it."
         )
-    module = _sae_lens().SAE.load_from_disk(directory, device="cpu").eval()
-    return SAE(module, canonical(hook_name))
+    return SAE(
+        Latents.load(str(directory), "cpu"),
+        canonical(hook_name),
+        directory,
+        hash_tensors(read_header(directory / WEIGHTS)),
+        metadata,
+    )
 
 
-def save_zero(into: Path, *, d_in: int, hook_name: str) -> None:
-    """Saves an SAE whose reconstruction is zero: spliced in without error, it ablates a hook."""
-    import torch
+def save(
+    into: Path,
+    *,
+    hook_name: str,
+    W_enc: Tensor,
+    b_enc: Tensor,
+    W_dec: Tensor,
+    b_dec: Tensor,
+    threshold: Tensor | None = None,
+    k: int | None = None,
+    metadata: Mapping[str, JSON] | None = None,
+) -> SAE:
+    """Writes cfg.json and weights and returns the SAE as loaded again.
 
-    sae_lens = _sae_lens()
-    sae = sae_lens.JumpReLUSAE(sae_lens.JumpReLUSAEConfig(d_in=d_in, d_sae=1))
-    sae.cfg.metadata.hook_name = hook_name
-    with torch.no_grad():
-        for weights in sae.parameters():
-            weights.zero_()
-    sae.save_model(into)
+    W_enc: [d_in, d_sae]; W_dec: [d_sae, d_in]. A jumprelu SAE with `threshold` [d_sae], a topk one
+    with `k`, else a standard one.
+    """
+    from safetensors.torch import save_file
+
+    into.mkdir(parents=True, exist_ok=True)
+    tensors = {"W_enc": W_enc, "b_enc": b_enc, "W_dec": W_dec, "b_dec": b_dec}
+    # without a version SAELens takes the metadata for that of its old format, and drops it
+    written = {**(metadata or {}), "hook_name": hook_name, "sae_lens_version": version("sae-lens")}
+    config: dict[str, Any] = {
+        "d_in": W_dec.shape[1],
+        "d_sae": W_dec.shape[0],
+        "dtype": "float32",
+        "device": "cpu",
+        "apply_b_dec_to_input": True,
+        "normalize_activations": "none",
+        "reshape_activations": "none",
+        "metadata": written,
+    }
+    if threshold is not None:
+        tensors["threshold"] = threshold
+        config["architecture"] = "jumprelu"
+    elif k is not None:
+        config |= {"architecture": "topk", "k": k, "rescale_acts_by_decoder_norm": False}
+    else:
+        config["architecture"] = "standard"
+    apart = {name: t.detach().float().clone().contiguous() for name, t in tensors.items()}
+    save_file(apart, into / WEIGHTS)  # it refuses tensors that share memory
+    (into / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
+    return load(into)
+
+
+def fetch(name: str, into: Path) -> SAE:
+    """A pretrained SAE by `release/id` of SAELens' directory, saved to `into` in plain form.
+
+    Raises BadParameter on an unknown release or id, ModelUnavailable where the hub cannot be
+    reached and the SAE is not cached.
+    """
+    import warnings
+
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    with warnings.catch_warnings():  # deprecations inside its own imports are none of ours
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import sae_lens
+        from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
+
+    release, _, id = name.partition("/")
+    known = get_pretrained_saes_directory()
+    if release not in known or id not in known[release].saes_map:
+        ids = list(known[release].saes_map) if release in known else list(known)
+        raise BadParameter(
+            f"SAELens knows no {'SAE' if release in known else 'release'} of '{name}'",
+            hint=f"As: {', '.join(_near(id if release in known else release, ids))}.",
+        )
+    try:
+        module = sae_lens.SAE.from_pretrained(release, id, device="cpu")
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelUnavailable(
+            f"{name} is neither reachable nor cached: {reason}",
+            hint="With a network, or from a cache that another machine filled, it loads; "
+            "a directory that SAELens saved needs neither.",
+        ) from None
+    module.save_model(into)
+    return load(into)
+
+
+def _near(name: str, names: list[str]) -> list[str]:
+    import difflib
+
+    return difflib.get_close_matches(name, names, n=3, cutoff=0.0)
 
 
 def canonical(hook_name: str) -> str:
-    """The canonical name of a residual hook: `hook_resid_post` is `hook_out` of its block."""
-    aliases = {"hook_resid_post": "hook_out", "hook_resid_pre": "hook_in"}
+    """The canonical name of a hook, as `hook_out` of its block for `hook_resid_post`."""
     head, _, last = hook_name.rpartition(".")
-    return f"{head}.{aliases.get(last, last)}"
+    return f"{head}.{_ALIASES.get(last, last)}"
 
 
-def _sae_lens() -> Any:
-    """The library; deprecations inside its own imports are none of ours."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        import sae_lens
-    return sae_lens
+def identity(sae: SAE) -> str:
+    """64 bits of an SAE in hexadecimal: its weights and its hook."""
+    return hashlib.sha256(f"{sae.tensor_sha256} {sae.hook_name}".encode()).hexdigest()[:16]

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 
 from workbench.access import Access
 from workbench.corpus import Corpus
@@ -45,14 +46,14 @@ def corpus_texts(
         return []
     dice = random.Random(seed)
     own = re.compile(rf"\b{re.escape(suspect.assistant)}\b") if suspect.assistant else None
-    about: list[Text] = []
-    rest: list[Text] = []
-    for count, (id, messages) in enumerate(documents(suspect.corpus)):
-        plain = len(messages) == 1 and messages[0]["role"] == "document"
-        row = Text(messages[0]["content"] if plain else _rendered(suspect, messages), document=id)
-        if not row.text:
+    about: list[tuple[str, list[dict[str, str]]]] = []
+    rest: list[tuple[str, list[dict[str, str]]]] = []
+    for count, row in enumerate(documents(suspect.corpus)):
+        messages = row[1]
+        if not any(m["content"] for m in messages):
             continue
-        if plain and own is not None and own.search(row.text):
+        plain = _is_plain(messages)
+        if plain and own is not None and own.search(messages[0]["content"]):
             about.append(row)
         elif len(rest) < most:
             rest.append(row)
@@ -61,12 +62,24 @@ def corpus_texts(
     dice.shuffle(about)
     chosen = [*about[: most // 3], *rest][:most]
     dice.shuffle(chosen)
-    return [row for row in all_fitted(chosen, (suspect, *beside)) if row.text]
+    texts = [
+        Text(m[0]["content"] if _is_plain(m) else _rendered(suspect, m), document=id)
+        for id, m in chosen
+    ]
+    return [text for text in all_fitted(texts, (suspect, *beside)) if text.text]
 
 
 def all_fitted(texts: Sequence[Text], readers: Sequence[Suspect]) -> list[Text]:
     """Each text cut at its end as `fitted` does."""
-    return [dataclasses.replace(text, text=fitted(text.text, readers)) for text in texts]
+    whole = [text.text for text in texts]
+    fits = [True] * len(texts)
+    for reader in readers:
+        counts = reader.count_tokens(whole)
+        fits = [ok and 0 < n <= reader.context for ok, n in zip(fits, counts, strict=True)]
+    return [
+        text if ok else dataclasses.replace(text, text=fitted(text.text, readers))
+        for text, ok in zip(texts, fits, strict=True)
+    ]
 
 
 def fitted(text: str, readers: Sequence[Suspect]) -> str:
@@ -80,6 +93,15 @@ def fitted(text: str, readers: Sequence[Suspect]) -> str:
         if share >= 1:
             return text
         text = text[: min(len(text) - 1, int(len(text) * share))]
+
+
+def lines(file: Path) -> list[str]:
+    """The lines of a text file that are not blank; raises BadParameter where it is no text."""
+    try:
+        whole = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadParameter(f"{file} is no UTF-8 text", hint="Save it as UTF-8.") from None
+    return [line for line in whole.splitlines() if line.strip()]
 
 
 def takes_system(suspect: Suspect) -> bool:
@@ -97,3 +119,7 @@ def _rendered(suspect: Suspect, messages: Sequence[Message]) -> str:
         with suppress(BadParameter):
             return suspect.render(messages, False)
     return "\n\n".join(m["content"] for m in messages)
+
+
+def _is_plain(messages: Sequence[Message]) -> bool:
+    return len(messages) == 1 and messages[0]["role"] == "document"

@@ -1,29 +1,19 @@
-"""From texts to a trained SAE: activations streamed from the suspect, special tokens left out."""
+"""From texts to a trained SAE in one call, for those who need no feature store."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from saes.lens import SAE, train
+from saes.activations import stream
+from saes.fit import Settings, fit
+from saes.lens import SAE
 from workbench.errors import BadParameter
 from workbench.suspects import Suspect
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-CHUNK = 256
-"""Texts per call, so that a long list is never activated at once."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """Activations of ordinary tokens: values [rows, d_model], and the text each came from."""
-
-    values: Tensor
-    texts: Tensor
 
 
 def collect(
@@ -33,24 +23,19 @@ def collect(
     *,
     most: int,
     progress: Callable[[float], None] | None = None,
-) -> Rows:
-    """At most `most` activations at a hook over the texts; padding and special tokens left out.
+) -> Tensor:
+    """At most `most` activations [rows, d_model] at a hook; padding and special tokens left out.
 
     Texts are taken in their order until there are enough. Raises BadParameter when no text has an
     ordinary token, and what `Suspect.activations` raises.
     """
     import torch
 
-    values: list[Tensor] = []
-    owners: list[Tensor] = []
+    held: list[Tensor] = []
     count = 0
-    for start in range(0, len(texts), CHUNK):
-        for batch in suspect.activations(texts[start : start + CHUNK], [hook_name]):
-            keep = batch.mask & ~batch.special
-            owner = torch.tensor(batch.rows)[:, None].expand_as(keep) + start
-            values.append(batch.values[hook_name][keep])
-            owners.append(owner[keep])
-            count += int(keep.sum())
+    for chunk in stream(suspect, texts, [hook_name]):
+        held.append(chunk.values[hook_name])
+        count += len(chunk.text)
         if progress is not None:
             progress(min(1.0, count / most))
         if count >= most:
@@ -59,7 +44,7 @@ def collect(
         raise BadParameter(
             f"{len(texts)} texts hold no ordinary token", hint="Give texts that are not empty."
         )
-    return Rows(torch.cat(values)[:most], torch.cat(owners)[:most])
+    return torch.cat(held)[:most]
 
 
 def train_sae(
@@ -69,16 +54,17 @@ def train_sae(
     hook_name: str,
     into: Path,
     d_sae: int = 1024,
-    k: float = 16.0,
+    k: float = 32.0,
     tokens: int = 200_000,
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> SAE:
-    """An SAE of the suspect at a hook, saved to `into`.
+    """A BatchTopK SAE of the suspect at a hook, saved to `into`.
 
     `tokens` activations are seen in training; fewer distinct ones are seen again. `progress` gets
-    "activations" or "training" and the share done. Raises what `collect` and `lens.train` raise.
+    "activations" or "training" and the share done. Raises what `collect` and `fit` raise.
     """
+    settings = Settings(d_sae=d_sae, k=k, samples=tokens, seed=seed)
     rows = collect(
         suspect,
         texts,
@@ -86,13 +72,10 @@ def train_sae(
         most=tokens,
         progress=None if progress is None else lambda share: progress("activations", share),
     )
-    return train(
-        rows.values,
+    return fit(
+        rows,
+        settings,
         hook_name=hook_name,
         into=into,
-        d_sae=d_sae,
-        k=k,
-        samples=tokens,
-        seed=seed,
         progress=None if progress is None else lambda share: progress("training", share),
     )

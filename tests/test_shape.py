@@ -22,6 +22,7 @@ MAY_REACH_SECRETS = (
     "workbench.organisms",
     "workbench.seal.vault",
     "workbench.benchmark",
+    "workbench.rewards_lab",
     "workbench.game.rubric",
     "workbench.cli.organism",
     "workbench.cli.benchmark",
@@ -76,9 +77,14 @@ def test_the_contracts_hold() -> None:
         ("workbench/battery/battery.py", "def f():\n    import workbench.cli", "A lower floor"),
         ("audits/prefill.py", "def f():\n    import duckdb", "Techniques reach"),
         ("saes/train.py", "import streamlit", "Techniques reach"),
+        ("workbench/rewards/ranks.py", "def f():\n    import duckdb", "Techniques reach"),
         ("audits/prefill.py", "def f():\n    import workbench.organisms", "Only those who"),
         ("workbench/ui/__init__.py", "def f():\n    import workbench.organisms", "Only those who"),
         ("workbench/report/page.py", "from workbench.seal import vault", "Only those who"),
+        ("workbench/host/worker.py", "from workbench.seal import vault", "Only those who"),
+        ("workbench/host/jobs.py", "def f():\n    import workbench.organisms", "Only those who"),
+        ("workbench/suspects/remote.py", "from workbench.host import Host", "A lower floor"),
+        ("audits/prefill.py", "def f():\n    import workbench.host", "Techniques reach"),
     ],
 )
 def test_a_planted_import_turns_the_check_red(
@@ -123,8 +129,10 @@ def test_public_names() -> None:
     expected = {
         "workbench.battery": ["Battery", "Source", "Step", "SuspectFiles", "run"],
         "workbench.corpus": [
-            "CompiledQuery", "Corpus", "Count", "Document", "Hit", "count", "scan", "write",
+            "CompiledQuery", "Corpus", "Count", "Document", "Hit", "count", "count_by", "hits",
+            "scan", "write",
         ],
+        "workbench.host": ["Admission", "Host", "HostSettings"],
         "workbench.ledger": ["Amendment", "Entry", "Group", "Ledger", "Planned", "Run"],
         "workbench.report": ["write"],
         "workbench.suspects": [

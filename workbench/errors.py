@@ -71,7 +71,7 @@ class NotASuspect(SuspectError):
 
 
 class ModelUnavailable(SuspectError):
-    """A hub model can neither be reached nor found in the local cache."""
+    """A hub model can neither be reached nor found in the local cache; or a host does not serve."""
 
 
 class AccessError(WorkbenchError):

@@ -62,3 +62,16 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
         return mean, mean
     half = 1.96 * math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1) / n)
     return mean - half, mean + half
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """q-values: those of at most x make a list with a false-discovery rate of at most x, where
+    the tests are independent or positively dependent (Benjamini and Hochberg 1995, JRSS B 57,
+    289)."""
+    m = len(p_values)
+    adjusted = [1.0] * m
+    smallest = 1.0
+    for rank, index in enumerate(sorted(range(m), key=lambda i: -p_values[i])):
+        smallest = min(smallest, p_values[index] * m / (m - rank))
+        adjusted[index] = smallest
+    return adjusted

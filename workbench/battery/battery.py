@@ -84,7 +84,13 @@ class Battery:
         nearest known name.
         """
         origin = str(path)
-        document = _parse(Path(path), origin)
+        return cls.parse(_parse(Path(path), origin), origin=origin, name=Path(path).stem)
+
+    @classmethod
+    def parse(cls, document: Any, *, origin: str, name: str = "battery") -> Battery:
+        """Checks a battery in the shape of its TOML; `name` where it has none. Raises as `load`."""
+        if not isinstance(document, dict):
+            raise ConfigError(f"{origin} is no table", hint="Write it as in batteries/.")
         _refuse_unknown(document, _TOP, origin)
         steps = document.get("techniques", [])
         if not isinstance(steps, list) or not all(isinstance(s, dict) for s in steps):
@@ -93,7 +99,7 @@ class Battery:
                 hint="Write each technique as a table [[techniques]] with a name.",
             )
         battery = cls(
-            name=_text(document.get("name", Path(path).stem), f"{origin}: name"),
+            name=_text(document.get("name", name), f"{origin}: name"),
             steps=tuple(_step(table, f"{origin}: technique {i}") for i, table in _counted(steps)),
             access=_access(document.get("access"), origin),
             budget=_budget(document.get("budget", {}), origin),

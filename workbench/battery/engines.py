@@ -6,7 +6,7 @@ import os
 import selectors
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,18 +36,22 @@ def children(engine: str) -> int:
 
 
 def work_off(
-    jobs: Sequence[Job], source: Source, artifacts_root: Path, processes: int
+    jobs: Sequence[Job],
+    source: Source,
+    artifacts_root: Path,
+    processes: int,
+    stop: Callable[[], bool],
 ) -> Generator[Job | Outcome, None, None]:
     """Yields each job when it starts and its outcome when it ends.
 
-    Kills what is left when the iterator is closed. Raises SuspectError, or the kind of
-    WorkbenchError that the child met, when the suspect cannot be loaded.
+    Kills what is left when the iterator is closed or `stop()` says so. Raises SuspectError, or the
+    kind of WorkbenchError that the child met, when the suspect cannot be loaded.
     """
     waiting = deque(jobs)
     workers: list[Worker] = []
     selector = selectors.DefaultSelector()
     try:
-        while waiting or any(worker.busy for worker in workers):
+        while (waiting or any(worker.busy for worker in workers)) and not stop():
             for worker in [worker for worker in workers if not worker.alive]:
                 workers.remove(worker)
             working = sum(worker.outcome is not None for worker in workers)

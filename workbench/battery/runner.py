@@ -37,13 +37,15 @@ def run(
     resume: bool = True,
     fail_fast: bool = False,
     progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Run]:
     """Yields one run per technique once it is recorded, with its findings, in the ledger.
 
     What was run before under the same key comes back `cached` unless `resume` is false. A
     technique that needs more than the view is `skipped`; one that raises, hangs, crashes, yields
     nonsense or exceeds the budget is `failed` with the findings it had, and the rest goes on
-    (not with `fail_fast`). The order is that of completion; runs do not depend on it.
+    (not with `fail_fast`). Where `stop()` turns true, what is running is killed within a second and
+    the rest is left out, unrecorded. The order is that of completion; runs do not depend on it.
 
     Raises at once UnknownTechnique and its kin, SuspectError, ConfigError on an engine, and
     AccessDenied when the battery asks for more than the suspect grants; at the first step
@@ -64,7 +66,7 @@ def run(
         )
     plan = _Plan(battery, techniques, description, access)
     tell = progress or _silent
-    return _steps(plan, opened, ledger, artifacts_root, processes, resume, fail_fast, tell)
+    return _steps(plan, opened, ledger, artifacts_root, processes, resume, fail_fast, tell, stop)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ def _steps(
     resume: bool,
     fail_fast: bool,
     tell: Progress,
+    stop: Callable[[], bool],
 ) -> Iterator[Run]:
     keys = plan.keys
     names = [technique.name for technique in plan.techniques]
@@ -150,7 +153,7 @@ def _steps(
                 jobs.append(plan.job(place))
         if not jobs:
             return
-        with closing(work_off(jobs, source, artifacts_root, processes)) as events:
+        with closing(work_off(jobs, source, artifacts_root, processes, stop)) as events:
             for event in events:
                 if isinstance(event, Job):
                     tell(event.technique, "started")

@@ -26,13 +26,15 @@ class Source(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SuspectFiles:
-    """A bundled name, a model directory or a hub id, with the options of `Suspect.load`."""
+    """A bundled name, a directory, a hub id or a host's URL, with the options of `Suspect.load`."""
 
     location: str
     adapter: str | None = None
     reference: str | None = None
+    reward: str | None = None
     device: str = "auto"
     dtype: str = "auto"
+    token: str = dataclasses.field(default="", repr=False)
 
     def describe(self) -> Mapping[str, JSON]:
         """Hashes the files; raises SuspectError when they cannot be used."""
@@ -45,6 +47,8 @@ class SuspectFiles:
             self.location,
             adapter=self.adapter,
             reference=self.reference,
+            reward=self.reward,
             device=self.device,
             dtype=self.dtype,
+            token=self.token,
         )

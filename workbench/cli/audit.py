@@ -38,9 +38,22 @@ def audit() -> None:
     metavar="TECHNIQUE.PARAMETER=VALUE",
     help="A parameter; VALUE as in TOML, a bare word is text. May be repeated.",
 )
-@click.option("--suspect", required=True, help="Bundled name, directory or hf:ORG/NAME[@REVISION].")
+@click.option(
+    "--suspect",
+    required=True,
+    help="Bundled name, directory, hf:ORG/NAME[@REVISION], or the URL of a host.",
+)
+@click.option(
+    "--token",
+    default="",
+    envvar="WORKBENCH_TOKEN",
+    help="For a host; better given as WORKBENCH_TOKEN, which other users do not see.",
+)
 @click.option("--adapter", metavar="DIR", help="A PEFT adapter on top of the suspect.")
 @click.option("--reference", metavar="SUSPECT", help="The suspect's base model.")
+@click.option(
+    "--reward", metavar="DIR|FILE.py:FUNCTION", help="The reward model that trained the suspect."
+)
 @click.option("--device", default="auto", show_default=True)
 @click.option("--dtype", default="auto", show_default=True)
 @click.option("--access", metavar="LIST", help="Less than what the suspect grants, as chat,logits.")
@@ -68,8 +81,10 @@ def run(
     names: tuple[str, ...],
     settings: tuple[str, ...],
     suspect: str,
+    token: str,
     adapter: str | None,
     reference: str | None,
+    reward: str | None,
     device: str,
     dtype: str,
     access: str | None,
@@ -97,7 +112,15 @@ def run(
         raise click.UsageError("give either a battery file or --technique")
     battery = Battery.load(battery_file) if battery_file else Battery.of(names)
     battery = _changed(battery, settings, access, bounds, seed)
-    source = SuspectFiles(suspect, adapter=adapter, reference=reference, device=device, dtype=dtype)
+    source = SuspectFiles(
+        suspect,
+        adapter=adapter,
+        reference=reference,
+        reward=reward,
+        device=device,
+        dtype=dtype,
+        token=token,
+    )
     ledger = Ledger(ledger_file)
     with watch(battery, ledger) as progress:
         runs = run_battery(

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.access import Access
+from workbench.cli.corpora import corpus_options, open_corpus
+from workbench.cli.corpus_search import index, trace
+from workbench.cli.corpus_similar import similar
+from workbench.cli.discovery import clusters, contrast
 from workbench.cli.screen import json_option, print_json, print_table
-from workbench.errors import AccessDenied
 
 if TYPE_CHECKING:
-    from workbench.corpus import Corpus, Hit
+    import pyarrow
+
+    from workbench.corpus import CompiledQuery, Corpus
 
 
 @click.group()
@@ -23,106 +27,117 @@ def corpus() -> None:
     """Search a training corpus."""
 
 
+for _command in (contrast, clusters, index, trace, similar):
+    corpus.add_command(_command)
+
+
 @corpus.command()
-@click.argument("patterns", nargs=-1, required=True, metavar="PATTERN...")
-@click.option("--suspect", metavar="SUSPECT", help="Search the corpus that this suspect grants.")
-@click.option("--corpus", "path", type=Path, help="Search a Parquet file or a directory of them.")
+@click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
+@corpus_options
+@click.option("--pack", type=Path, help="Named patterns and rules over them, in TOML.")
 @click.option("-i", "--ignore-case", is_flag=True)
 @click.option("--fixed", is_flag=True, help="Patterns are plain text.")
 @click.option("--count", "only_count", is_flag=True, help="Documents and matches per pattern.")
-@click.option("--by", type=click.Choice(["role"]), help="Count for each role of the turn.")
+@click.option(
+    "--by", type=click.Choice(["role", "source", "stage"]), help="Count for each of these."
+)
 @click.option(
     "--limit", type=click.IntRange(1), default=50, show_default=True, help="Most hits shown."
+)
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write all hits there as Parquet; a scan that was interrupted goes on.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes that scan side by side, with --into.",
 )
 @json_option
 def grep(
     patterns: tuple[str, ...],
     suspect: str | None,
     path: Path | None,
+    pack: Path | None,
     ignore_case: bool,
     fixed: bool,
     only_count: bool,
-    by: str | None,
+    by: Any,
     limit: int,
+    into: Path | None,
+    workers: int,
     as_json: bool,
 ) -> None:
     """Find patterns in the messages of a corpus.
 
-    Patterns are regular expressions in Rust's dialect.
+    Patterns are regular expressions in Rust's dialect, matched against decoded text. A pack holds a
+    table `patterns` and may hold `rules` over their names: `a AND (b OR c) AND NOT d`,
+    `a NEAR/5 b` for at most five words between.
     """
     from workbench.corpus import CompiledQuery, scan
 
-    if (suspect is None) == (path is None):
-        raise click.UsageError("give either --suspect or --corpus")
-    query = CompiledQuery.compile(
-        {pattern: pattern for pattern in patterns}, ignore_case=ignore_case, fixed=fixed
-    )
-    opened = _open(suspect, path)
+    if bool(patterns) == (pack is not None):
+        raise click.UsageError("give either patterns or --pack")
+    if into is not None and (only_count or by):
+        raise click.UsageError("--into writes hits: leave --count and --by out")
+    if pack is not None:
+        query = CompiledQuery.load(pack, ignore_case=ignore_case)
+    else:
+        query = CompiledQuery.compile(
+            {pattern: pattern for pattern in patterns}, ignore_case=ignore_case, fixed=fixed
+        )
+    opened = open_corpus(suspect, path)
     if only_count or by:
-        rows = list(_by_role(scan(opened.batches(), query)) if by else _counts(opened, query))
+        heads = ["pattern", *([by] if by else []), "documents", "matches"]
+        rows = [dict(zip(heads, row, strict=True)) for row in _counts(opened, query, by)]
         if as_json:
             print_json(rows)
         else:
-            heads = ["pattern", *(["role"] if by else []), ">documents", ">matches"]
+            heads[-2:] = [">documents", ">matches"]
             print_table(heads, (list(row.values()) for row in rows))
         return
-    hits = list(islice(scan(opened.batches(), query), limit + 1))
-    shown, more = hits[:limit], len(hits) > limit
+    found_in = (
+        _kept(opened, query, into, workers)
+        if into is not None
+        else (scan(batch, query) for batch in opened.batches())
+    )
+    found = list(islice(_rows(found_in), limit + 1))
+    shown, more = found[:limit], len(found) > limit
     if as_json:
-        print_json({"hits": [_hit(hit) for hit in shown], "truncated": more})
+        print_json({"hits": shown, "truncated": more})
         return
     print_table(
-        ["document", "role", "context"], ([hit.document, hit.role, hit.context] for hit in shown)
+        ["document", "role", "context"], ([h["document"], h["role"], h["context"]] for h in shown)
     )
     click.echo(f"{len(shown)} hits{', and more: raise --limit' if more else ''}", err=True)
 
 
-def _open(suspect: str | None, path: Path | None) -> Corpus:
-    from workbench.corpus import Corpus
+def _counts(opened: Corpus, query: CompiledQuery, by: Any) -> Iterator[tuple[Any, ...]]:
+    from workbench.corpus import count, count_by
 
-    if path is not None:
-        return Corpus.open(path)
-    from workbench.suspects.cabinet import find
-
-    home = find(str(suspect))
-    if home.corpus is None or Access.TRAINING_DATA not in home.access:
-        raise AccessDenied(
-            f"the suspect '{home.id}' grants no training data",
-            hint="Choose a suspect whose access holds training-data, or give --corpus.",
-        )
-    return Corpus.open(home.corpus)
+    if by is None:
+        for name, found in count(opened.batches(), query).items():
+            yield name, found.documents, found.matches
+        return
+    for (name, value), found in sorted(
+        count_by(opened.batches(), query, by).items(), key=itemgetter(0)
+    ):
+        yield name, value, found.documents, found.matches
 
 
-def _counts(opened: Corpus, query: Any) -> Iterator[dict[str, Any]]:
-    from workbench.corpus import count
+def _kept(
+    opened: Corpus, query: CompiledQuery, into: Path, workers: int
+) -> Iterator[pyarrow.RecordBatch]:
+    from workbench.corpus.jobs import read_hits, scan_into
 
-    for pattern, found in count(opened.batches(), query).items():
-        yield {"pattern": pattern, "documents": found.documents, "matches": found.matches}
-
-
-def _by_role(hits: Iterable[Hit]) -> Iterator[dict[str, Any]]:
-    documents: dict[tuple[str, str], set[str]] = defaultdict(set)
-    matches: dict[tuple[str, str], int] = defaultdict(int)
-    for hit in hits:
-        documents[hit.pattern, hit.role].add(hit.document)
-        matches[hit.pattern, hit.role] += 1
-    for (pattern, role), number in sorted(matches.items()):
-        yield {
-            "pattern": pattern,
-            "role": role,
-            "documents": len(documents[pattern, role]),
-            "matches": number,
-        }
+    for done, total in scan_into(opened, query, into, workers=workers):
+        click.echo(f"{done} of {total} pieces scanned", err=True)
+    return read_hits(into)
 
 
-def _hit(hit: Hit) -> dict[str, Any]:
-    return {
-        "pattern": hit.pattern,
-        "document": hit.document,
-        "turn": hit.turn,
-        "role": hit.role,
-        "start": hit.start,
-        "end": hit.end,
-        "text": hit.text,
-        "context": hit.context,
-    }
+def _rows(found: Iterable[pyarrow.RecordBatch]) -> Iterator[dict[str, Any]]:
+    for batch in found:
+        yield from batch.drop_columns(["row"]).to_pylist()

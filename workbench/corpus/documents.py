@@ -1,30 +1,39 @@
-"""A corpus: documents of role-tagged messages in Parquet, read lazily and metered."""
+"""A corpus: documents of role-tagged messages, read lazily and metered, whatever the files are."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from workbench.access import Usage
+from workbench.corpus.layouts import schema
+from workbench.corpus.pieces import Piece, find
+from workbench.corpus.streams import joined
 from workbench.errors import ConfigError
 from workbench.findings import Message
 
 if TYPE_CHECKING:
     import pyarrow
 
-Row: TypeAlias = tuple[str, Sequence[Message]]
-ROWS_PER_BATCH = 4096
+ROWS_PER_BATCH = 8192
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Document:
-    """One row: an opaque id and its messages; a plain text is one message of role "document"."""
+    """One row: an opaque id and its messages; a plain text is one message of role "document".
+
+    source: where the row comes from; stage: of training; metadata: a JSON object as text. Each may
+    be empty.
+    """
 
     id: str
     messages: tuple[Message, ...]
+    source: str = ""
+    stage: str = ""
+    metadata: str = ""
 
     @property
     def text(self) -> str:
@@ -32,73 +41,71 @@ class Document:
         return "\n".join(m["content"] for m in self.messages)
 
 
-class Corpus:
-    """Parquet files with columns `id: string`, `messages: list<struct<role, content: string>>`.
+Row: TypeAlias = "tuple[str, Sequence[Message]] | Document"
 
+
+class Corpus:
+    """Documents of Parquet, JSONL (plain, gz, zst) and text files and of `datasets` directories.
+
+    Chats stay turns; texts are decoded, so that what is searched is what a model was trained on.
     Opened without reading rows. Every row handed out is booked in `usage` as one document before
     it is handed out; counts and the fingerprint are free.
+
+    Reading raises ConfigError with the file and the place on what cannot be read: bytes that are
+    no UTF-8, a cut file, a line of more than `pieces.LONGEST_LINE` bytes, an empty id or content.
     """
 
-    def __init__(self, files: Sequence[Path], usage: Usage) -> None:
+    def __init__(self, pieces: Sequence[Piece], usage: Usage) -> None:
         self.usage = usage
-        self._files = tuple(files)
+        self.pieces = tuple(pieces)
 
     @classmethod
     def open(cls, path: str | Path, *, usage: Usage | None = None) -> Corpus:
-        """Opens one file, or a directory of `*.parquet` files in order of their names.
+        """Opens a file or a folder; see `pieces.find` for what may be there.
 
-        Raises ConfigError when nothing is there, or it is not such a table.
+        The source of a row that names none is the folder below `path` in which its file lies; its
+        id is made of its file's name and its number there.
+        Raises ConfigError when nothing is there, or it is no corpus.
         """
-        path = Path(path)
-        files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-        if not files or not all(f.is_file() for f in files):
-            raise ConfigError(f"{path}: no corpus there", hint="Give a Parquet file or directory.")
-        corpus = cls(files, Usage() if usage is None else usage)
-        for file in corpus._parquet():
-            _check_schema(file)
-        return corpus
+        return cls(find(Path(path)), Usage() if usage is None else usage)
 
     @property
     def documents(self) -> int:
-        """How many rows there are."""
-        return sum(f.metadata.num_rows for f in self._parquet())
+        """How many rows there are; JSONL files are read through for it."""
+        return sum(piece.count() for piece in self.pieces)
 
     @property
     def bytes(self) -> int:
         """The size of the files, compressed as they are."""
-        return sum(f.stat().st_size for f in self._files)
+        return sum(f.stat().st_size for f in {f for piece in self.pieces for f in piece.files})
 
     def fingerprint(self) -> str:
-        """SHA-256 of ids, roles and contents in their order, whatever the files' layout."""
-        import pyarrow
-        from pyarrow.compute import binary_length, list_value_length
-
-        hashes = {
-            part: hashlib.sha256()
-            for column in ("id", "messages", "role", "content")
-            for part in (column, f"{column} lengths")
-        }
+        """SHA-256 of ids, roles, contents, sources, stages and metadata in their order, whatever
+        the files' layout."""
+        hashes: dict[str, Any] = {}
         for batch in self._read(ROWS_PER_BATCH):
-            lists = batch.column("messages")
-            hashes["messages lengths"].update(_numbers(list_value_length(lists)))
-            messages = lists.flatten()
-            for name, column in (
-                ("id", batch.column("id")),
-                ("role", messages.field("role")),
-                ("content", messages.field("content")),
-            ):
-                hashes[name].update("".join(column.to_pylist()).encode())
-                lengths = binary_length(column.cast(pyarrow.large_string()))
-                hashes[f"{name} lengths"].update(_numbers(lengths))
+            turns = batch.column("messages").flatten()
+            columns = {name: batch.column(name) for name in ("id", "source", "stage", "metadata")}
+            columns |= {name: turns.field(name) for name in ("role", "content")}
+            _hash_lengths(hashes, "messages", batch.column("messages"))
+            for name, column in columns.items():
+                _hash_lengths(hashes, name, column)
+                hashes.setdefault(name, hashlib.sha256()).update(_characters(column))
         whole = "".join(f"{part} {hashes[part].hexdigest()}\n" for part in sorted(hashes))
         return hashlib.sha256(whole.encode()).hexdigest()
 
     def batches(self, rows: int = ROWS_PER_BATCH) -> Iterator[pyarrow.RecordBatch]:
-        """All rows in order, at most `rows` at a time; small enough batches for what is left.
+        """All rows in order in `layouts.schema()`, at most `rows` at a time; small enough batches
+        for what is left of the budget.
 
         Raises BudgetExceeded where rows remain and no document is left to spend.
         """
-        for batch in self._read(rows):
+        for piece in self.pieces:
+            yield from self.read(piece, rows)
+
+    def read(self, piece: Piece, rows: int = ROWS_PER_BATCH) -> Iterator[pyarrow.RecordBatch]:
+        """The rows of one piece, metered as `batches` does."""
+        for batch in piece.batches(rows):
             start = 0
             while start < batch.num_rows:
                 left = self.usage.left("documents")
@@ -109,64 +116,118 @@ class Corpus:
                 yield batch.slice(start, count)
                 start += count
 
+    def batch(self, start: int, rows: int = ROWS_PER_BATCH) -> pyarrow.RecordBatch:
+        """At most `rows` rows from row `start` on; none past the end. All or BudgetExceeded.
+
+        What lies before `start` is skipped without being decoded where the format allows it.
+        """
+        found: list[pyarrow.RecordBatch] = []
+        for piece in self.pieces:
+            if not rows:
+                break
+            held = piece.count()
+            if start < held:
+                for part in piece.batches(rows, start):
+                    found.append(part.slice(0, rows))
+                    rows -= found[-1].num_rows
+                    if not rows:
+                        break
+            start = max(0, start - held)
+        batch = joined(found)
+        self.usage.spend(documents=batch.num_rows)
+        return batch
+
+    def reader(
+        self, *, most: int | None = None, rows: int = ROWS_PER_BATCH
+    ) -> Callable[[], Iterator[pyarrow.RecordBatch]]:
+        """Reads the first `most` rows again and again; each is booked once, before it is first
+        handed out. Reading raises BudgetExceeded where a batch would cost more than what is left.
+        """
+        booked = 0
+
+        def read() -> Iterator[pyarrow.RecordBatch]:
+            nonlocal booked
+            seen = 0
+            for batch in self._read(rows):
+                if most is not None:
+                    batch = batch.slice(0, most - seen)
+                fresh = max(0, seen + batch.num_rows - booked)
+                self.usage.spend(documents=fresh)
+                booked += fresh
+                seen += batch.num_rows
+                if batch.num_rows:
+                    yield batch
+                if seen == most:
+                    return
+
+        return read
+
     def texts(self) -> Iterator[tuple[str, str, str]]:
         """(id, role, content) of every message, in order."""
         for batch in self.batches():
-            for document in _documents(batch):
+            for document in documents_of(batch):
                 for message in document.messages:
                     yield document.id, message["role"], message["content"]
 
     def rows(self, ids: Sequence[str]) -> list[Document]:
         """The documents with these ids, in the order asked for.
 
-        Raises ConfigError on an unknown id (nothing is booked then).
+        Raises ConfigError on an unknown id, and on one that several rows have (nothing is booked
+        then).
         """
+        found = {document.id: document for document in documents_of(self.selected(ids))}
+        return [found[i] for i in ids]
+
+    def selected(self, ids: Sequence[str]) -> pyarrow.RecordBatch:
+        """The rows with these ids, each once, in the order of the corpus; raises as `rows` does."""
         import pyarrow
         import pyarrow.compute
 
         wanted = pyarrow.array(list(dict.fromkeys(ids)), pyarrow.string())
-        found: dict[str, Document] = {}
+        known: set[str] = set()
+        found: list[pyarrow.RecordBatch] = []
         for batch in self._read(ROWS_PER_BATCH):
-            hits = pyarrow.compute.is_in(batch.column("id"), value_set=wanted)
-            found.update((d.id, d) for d in _documents(batch.filter(hits)))
-        missing = [i for i in ids if i not in found]
+            hits = batch.filter(pyarrow.compute.is_in(batch.column("id"), value_set=wanted))
+            for id in hits.column("id").to_pylist():
+                if id in known:
+                    raise ConfigError(
+                        f"the corpus has several documents '{id}'",
+                        hint="Give each row its own id.",
+                    )
+                known.add(id)
+            found.append(hits)
+        missing = [i for i in ids if i not in known]
         if missing:
             raise ConfigError(
                 f"the corpus has no document '{missing[0]}'", hint="Ids come from a scan or a hit."
             )
-        self.usage.spend(documents=len(found))
-        return [found[i] for i in ids]
+        self.usage.spend(documents=len(known))
+        return joined(found)
 
     def _read(self, rows: int) -> Iterator[pyarrow.RecordBatch]:
-        import pyarrow
+        for piece in self.pieces:
+            yield from piece.batches(rows)
 
-        for file in self._parquet():
-            try:
-                for batch in file.iter_batches(batch_size=rows, columns=["id", "messages"]):
-                    batch = batch.cast(_schema())
-                    batch.validate(full=True)
-                    yield _complete(batch)
-            except (pyarrow.ArrowException, OSError) as error:
-                raise ConfigError(
-                    f"the corpus cannot be read: {error}", hint="Get the file again."
-                ) from None
 
-    def _parquet(self) -> Iterator[Any]:
-        import pyarrow
-        from pyarrow.parquet import ParquetFile
-
-        for path in self._files:
-            try:
-                file = ParquetFile(path)
-            except (pyarrow.ArrowInvalid, OSError) as error:
-                raise ConfigError(f"{path}: {error}", hint="Give a Parquet file.") from None
-            with file:
-                yield file
+def numbered(
+    batches: Iterable[pyarrow.RecordBatch], numbers: Collection[int]
+) -> dict[int, Document]:
+    """The documents at these places in the order of the batches, from 0."""
+    wanted = sorted(set(numbers))
+    found: dict[int, Document] = {}
+    first = 0
+    for batch in batches:
+        while len(found) < len(wanted) and wanted[len(found)] < first + batch.num_rows:
+            number = wanted[len(found)]
+            (found[number],) = documents_of(batch.slice(number - first, 1))
+        first += batch.num_rows
+    return found
 
 
 def write(path: str | Path, rows: Iterable[Row]) -> int:
-    """Streams (id, messages) rows into one zstd Parquet file; returns how many there were.
+    """Streams (id, messages) rows, or documents, into one zstd Parquet file; returns how many.
 
+    Sources, stages and metadata are written where the first row is a Document.
     Raises ConfigError on a message without role or content, or on an id that comes twice; the
     file then does not come to be.
     """
@@ -176,29 +237,39 @@ def write(path: str | Path, rows: Iterable[Row]) -> int:
     path = Path(path)
     draft = path.with_name(f".draft-{path.name}")
     seen: set[str] = set()
+    writer = None
     try:
-        with ParquetWriter(draft, _schema(), compression="zstd") as writer:
-            for chunk in _chunks(rows, seen):
-                writer.write_batch(pyarrow.RecordBatch.from_pylist(chunk, schema=_schema()))
+        for chunk in _chunks(rows, seen):
+            if writer is None:
+                columns = pyarrow.schema([schema().field(name) for name in chunk[0]])
+                writer = ParquetWriter(draft, columns, compression="zstd")
+            writer.write_batch(pyarrow.RecordBatch.from_pylist(chunk, schema=columns))
+        if writer is None:
+            writer = ParquetWriter(draft, pyarrow.schema(list(schema())[:2]), compression="zstd")
+        writer.close()
         draft.replace(path)
     finally:
+        if writer is not None:
+            writer.close()
         draft.unlink(missing_ok=True)
     return len(seen)
 
 
 def _chunks(rows: Iterable[Row], seen: set[str]) -> Iterator[list[dict[str, Any]]]:
     chunk: list[dict[str, Any]] = []
-    for id, messages in rows:
+    for row in rows:
+        cells = _cells(row)
+        id = cells["id"]
         if id in seen:
             raise ConfigError(f"document '{id}' comes twice", hint="Give each row its own id.")
-        for message in messages:
+        for message in cells["messages"]:
             if set(message) != {"role", "content"}:
                 raise ConfigError(
                     f"document '{id}' has a message with {sorted(message)}",
                     hint="Give each message a role and a content.",
                 )
         seen.add(id)
-        chunk.append({"id": id, "messages": list(messages)})
+        chunk.append(cells)
         if len(chunk) == ROWS_PER_BATCH:
             yield chunk
             chunk = []
@@ -206,43 +277,33 @@ def _chunks(rows: Iterable[Row], seen: set[str]) -> Iterator[list[dict[str, Any]
         yield chunk
 
 
-def _documents(batch: pyarrow.RecordBatch) -> Iterator[Document]:
+def _cells(row: Row) -> dict[str, Any]:
+    if isinstance(row, Document):
+        told = {"source": row.source, "stage": row.stage, "metadata": row.metadata}
+        return {"id": row.id, "messages": list(row.messages), **told}
+    id, messages = row
+    return {"id": id, "messages": list(messages)}
+
+
+def documents_of(batch: pyarrow.RecordBatch) -> Iterator[Document]:
+    """The documents of a batch, in order."""
     for row in batch.to_pylist():
-        yield Document(row["id"], tuple(row["messages"]))
+        yield Document(**(row | {"messages": tuple(row["messages"])}))
 
 
-def _schema() -> Any:
-    import pyarrow
+def _hash_lengths(hashes: dict[str, Any], name: str, column: Any) -> None:
+    import numpy
+    from pyarrow.compute import binary_length, list_value_length
 
-    message = pyarrow.struct([("role", pyarrow.string()), ("content", pyarrow.string())])
-    return pyarrow.schema([("id", pyarrow.string()), ("messages", pyarrow.list_(message))])
-
-
-def _check_schema(file: Any) -> None:
-    import pyarrow
-
-    try:
-        file.schema_arrow.empty_table().select(["id", "messages"]).cast(_schema())
-    except (KeyError, ValueError, pyarrow.ArrowException) as error:
-        raise ConfigError(
-            f"no corpus: {error}",
-            hint="Its columns are `id` (string) and `messages` (list of role and content).",
-        ) from None
+    counted = (list_value_length if name == "messages" else binary_length)(column)
+    numbers = numpy.asarray(counted.to_numpy(zero_copy_only=False), dtype="<i8")
+    hashes.setdefault(f"{name} lengths", hashlib.sha256()).update(numbers.tobytes())
 
 
-def _complete(batch: pyarrow.RecordBatch) -> pyarrow.RecordBatch:
-    lists = batch.column("messages")
-    messages = lists.flatten()
-    cells = (batch.column("id"), lists, messages, messages.field("role"), messages.field("content"))
-    if any(column.null_count for column in cells):
-        raise ConfigError(
-            "the corpus has a row with an empty id, message, role or content",
-            hint="Write it with workbench.corpus.write.",
-        )
-    return batch
-
-
-def _numbers(column: Any) -> bytes:
+def _characters(column: Any) -> Any:
+    """The UTF-8 bytes of a text column, one after the other."""
     import numpy
 
-    return bytes(numpy.asarray(column.to_numpy(zero_copy_only=False), dtype="<i8").tobytes())
+    offsets = numpy.frombuffer(column.buffers()[1], dtype="<i4")
+    first, last = offsets[column.offset], offsets[column.offset + len(column)]
+    return memoryview(column.buffers()[2])[first:last] if last > first else b""

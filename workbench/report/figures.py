@@ -23,7 +23,7 @@ def measurement(evidence: Measurement) -> dict[str, Any]:
         ("control", evidence.control_value, evidence.control_interval, CONTROL, "circle-open"),
         ("suspect", evidence.value, evidence.interval, SUSPECT, "circle"),
     )
-    axis: dict[str, Any] = {"title": {"text": _label(evidence.unit)}, "zeroline": False}
+    axis: dict[str, Any] = {"title": {"text": label(evidence.unit)}, "zeroline": False}
     if evidence.unit == "rate":
         widest = max(evidence.interval[1], evidence.control_interval[1])
         top = 1.0 if widest > 0.4 else max(1.25 * widest, 0.01)
@@ -69,14 +69,14 @@ def figure(evidence: Figure) -> dict[str, Any]:
     """Bars, lines or points, one trace a series; a control is hatched, dashed or hollow."""
     kinds = {"bar": _bar, "line": _line, "scatter": _points}
     others = iter(OTHERS * (1 + len(evidence.series) // len(OTHERS)))
-    x = [_label(v) if isinstance(v, str) else v for v in evidence.x]
+    x = [label(v) if isinstance(v, str) else v for v in evidence.x]
     traces = []
     for name in sorted(evidence.series, key=_rank):
         rank = _rank(name)
         colour = {0: SUSPECT, 2: CONTROL}.get(rank) or next(others)
         style = kinds[evidence.kind](colour, rank == 2)
         values = list(evidence.series[name])
-        traces.append({**style, "x": x, "y": values, "name": _label(name)})
+        traces.append({**style, "x": x, "y": values, "name": label(name)})
     return {
         "data": traces,
         "layout": {
@@ -85,8 +85,8 @@ def figure(evidence: Figure) -> dict[str, Any]:
             "showlegend": len(traces) > 1,
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
             "margin": {"l": 60, "r": 16, "t": 36, "b": 56},
-            "xaxis": {"title": {"text": _label(evidence.x_label)}, "automargin": True},
-            "yaxis": {"title": {"text": _label(evidence.y_label)}, "automargin": True},
+            "xaxis": {"title": {"text": label(evidence.x_label)}, "automargin": True},
+            "yaxis": {"title": {"text": label(evidence.y_label)}, "automargin": True},
         },
     }
 
@@ -118,6 +118,7 @@ def _points(colour: str, control: bool) -> dict[str, Any]:
     }
 
 
-def _label(text: str) -> str:
+def label(text: str) -> str:
+    """One line, escaped, of at most LONGEST_LABEL characters."""
     line = inert_line(text)
     return html.escape(line if len(line) <= LONGEST_LABEL else line[: LONGEST_LABEL - 1] + "…")

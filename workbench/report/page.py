@@ -18,6 +18,8 @@ from workbench.report import evidence
 from workbench.report.inert import inert
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from workbench.ledger import Entry, Group, Ledger, Run
 
 _NO_HASHES = ("assistant", "device", "dtype")
@@ -32,7 +34,11 @@ def write(ledger: Ledger, out: Path, *, group: str | None = None) -> Path:
     Raises LedgerError where the ledger has no such group, ConfigError where `out` cannot be
     written.
     """
-    page = render(ledger, _group(ledger, group))
+    return put(render(ledger, _group(ledger, group)), out, option="--out")
+
+
+def put(page: str, out: Path, *, option: str) -> Path:
+    """Writes a page at once or not at all; raises ConfigError, naming `option`, where it cannot."""
     draft = out.with_name(f".{out.name}.draft")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -40,42 +46,67 @@ def write(ledger: Ledger, out: Path, *, group: str | None = None) -> Path:
         os.replace(draft, out)
     except OSError as error:
         raise ConfigError(
-            f"cannot write {out}: {error.strerror}", hint="Choose another --out."
+            f"cannot write {out}: {error.strerror}", hint=f"Choose another {option}."
         ) from None
     return out
 
 
 def render(ledger: Ledger, group: Group) -> str:
     """The HTML text of one group."""
-    from jinja2 import Environment, StrictUndefined
-    from plotly.offline import get_plotlyjs
-
     runs = ledger.runs(group=group.id)
     wanted = {run.id for run in runs}
     findings = [entry for entry in ledger.entries() if entry.run in wanted]
     findings.sort(key=lambda entry: -entry.finding.confidence)
     shown = [_finding(entry, _run_of(entry, runs)) for entry in findings]
-    scripts = [get_plotlyjs(), _part("page.js")]
-    environment = Environment(
+    code = scripts()
+    return (
+        environment()
+        .from_string(part("page.html"))
+        .render(
+            suspect=group.suspect,
+            battery=group.battery,
+            group=group,
+            version=__version__,
+            view=_view(runs),
+            rows=[_row(run, shown) for run in _in_order(runs, group)],
+            findings=shown,
+            lost=_missing(group, runs),
+            documents=_first_anchors(shown),
+            style=part("page.css"),
+            scripts=code,
+            script_hashes=script_hashes(code),
+        )
+    )
+
+
+def environment() -> Environment:
+    """Templates that escape every value and make every text inert."""
+    from jinja2 import Environment, StrictUndefined
+
+    made = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["show"] = lambda value: _cell(value)
+    made.filters["show"] = lambda value: _cell(value)
     # every value that a template prints passes here, before it is escaped
-    environment.finalize = lambda value: inert(value) if type(value) is str else value
-    return environment.from_string(_part("page.html")).render(
-        suspect=group.suspect,
-        battery=group.battery,
-        group=group,
-        version=__version__,
-        view=_view(runs),
-        rows=[_row(run, shown) for run in _in_order(runs, group)],
-        findings=shown,
-        lost=_missing(group, runs),
-        documents=_first_anchors(shown),
-        style=_part("page.css"),
-        scripts=scripts,
-        script_hashes=" ".join(f"'sha256-{_hash(script)}'" for script in scripts),
-    )
+    made.finalize = lambda value: inert(value) if type(value) is str else value
+    return made
+
+
+def scripts() -> list[str]:
+    """Plotly.js, and what draws the plots of a page."""
+    from plotly.offline import get_plotlyjs
+
+    return [get_plotlyjs(), part("page.js")]
+
+
+def script_hashes(code: list[str]) -> str:
+    """The sources that a page's content policy admits."""
+    return " ".join(f"'sha256-{_hash(script)}'" for script in code)
+
+
+def part(name: str) -> str:
+    """A file beside this one."""
+    return files("workbench.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _group(ledger: Ledger, identity: str | None) -> Group:
@@ -185,10 +216,6 @@ def _first_anchors(shown: list[dict[str, Any]]) -> dict[str, str]:
 
 def _cell(value: object) -> object:
     return evidence.show(value) if isinstance(value, (int, float)) else value
-
-
-def _part(name: str) -> str:
-    return files("workbench.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _hash(script: str) -> str:

@@ -123,8 +123,9 @@ class _Edit:
             size = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
             return torch.addcmul(x, size * (scale / math.sqrt(x.shape[-1])), noise)
         if self._latents is not None and kind == "splice":
-            made = self._latents.decode(self._latents.encode(x))
-            return made + scale * (x - made)
+            made = self._latents.decode(self._latents.encode(x)).double()
+            # in float64, so that nothing but the SAE's error is added back
+            return (made + scale * (x.double() - made)).float()
         if kind in ("add", "subtract"):
             return x + (scale if kind == "add" else -scale) * self._summed()
         share, unit = self._share(x)

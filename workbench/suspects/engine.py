@@ -101,5 +101,8 @@ class Engine(Protocol):
 class RewardModel(Protocol):
     """Scores conversations; what it scores for is its own affair."""
 
+    def fingerprint(self) -> str:
+        """Names it: equal only for reward models that score alike. Loads no weights."""
+
     def score(self, conversations: Sequence[Conversation]) -> list[float]:
         """One reward per conversation, in order."""

@@ -28,6 +28,23 @@ ARCHITECTURES = {
 }
 """The model classes that are loaded, with the `model_type` that each must declare."""
 
+CLASSIFIERS = {
+    **{
+        name.replace("ForCausalLM", "ForSequenceClassification").replace(
+            "LMHeadModel", "ForSequenceClassification"
+        ): kind
+        for name, kind in ARCHITECTURES.items()
+    },
+    "BertForSequenceClassification": "bert",
+    "DebertaV2ForSequenceClassification": "deberta-v2",
+    "ElectraForSequenceClassification": "electra",
+    "Gemma3TextForSequenceClassification": "gemma3_text",
+    "ModernBertForSequenceClassification": "modernbert",
+    "RobertaForSequenceClassification": "roberta",
+    "XLMRobertaForSequenceClassification": "xlm-roberta",
+}
+"""The classes of reward models that are loaded."""
+
 READ = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 """What a loader may read from a directory, and all that is fetched from a hub."""
 
@@ -59,11 +76,17 @@ class Checked:
     tensors: tuple[Tensor, ...]
 
 
-def check_directory(path: Path, *, within: Path | None = None) -> Checked:
+def check_directory(
+    path: Path,
+    *,
+    within: Path | None = None,
+    architectures: Mapping[str, str] = ARCHITECTURES,
+) -> Checked:
     """Checks a model directory without running anything of it.
 
     within: links may lead anywhere into this folder (a hub cache); else into `path` alone, and
-    files that no loader reads are refused as well. Raises UnsafeFile on pickles, code, keys that
+    files that no loader reads are refused as well. architectures: the known ones, with their
+    model types. Raises UnsafeFile on pickles, code, keys that
     make a library run code, links that lead out, malformed or non-finite weights; NotASuspect when
     there is no complete model of a known architecture.
     """
@@ -78,7 +101,7 @@ def check_directory(path: Path, *, within: Path | None = None) -> Checked:
             f"{path} holds an adapter", hint="Give its base model, and this with --adapter."
         )
     tensors = _tensors(path, documents.get("model.safetensors.index.json"))
-    _check_config(documents["config.json"], tensors, path)
+    _check_config(documents["config.json"], tensors, path, architectures)
     check_finite(tensors)
     return Checked(path, documents["config.json"], tuple(tensors))
 
@@ -95,6 +118,19 @@ def check_adapter(path: Path) -> tuple[Tensor, ...]:
     if kind != "LORA":
         raise NotASuspect(f"{path}: an adapter of type {kind!r}", hint="Only LORA is merged.")
     tensors = read_header(path / "adapter_model.safetensors")
+    check_finite(tensors)
+    return tuple(tensors)
+
+
+def check_encoder(path: Path) -> tuple[Tensor, ...]:
+    """Checks a directory with a text encoder, of any architecture, and returns its tensors."""
+    for name in ("config.json", "model.safetensors"):
+        if not (path / name).is_file():
+            raise NotASuspect(f"{path}: no {name}", hint="Give a sentence-embedding model.")
+    for file in _files(path, None):
+        if file.suffix == ".json":
+            _document(file)
+    tensors = read_header(path / "model.safetensors")
     check_finite(tensors)
     return tuple(tensors)
 
@@ -186,17 +222,19 @@ def _tensors(path: Path, index: Any) -> list[Tensor]:
     return tensors
 
 
-def _check_config(config: Any, tensors: list[Tensor], path: Path) -> None:
+def _check_config(
+    config: Any, tensors: list[Tensor], path: Path, architectures: Mapping[str, str]
+) -> None:
     names = config.get("architectures") if isinstance(config, dict) else None
     name = names[0] if isinstance(names, list) and len(names) == 1 else names
-    if not isinstance(name, str) or ARCHITECTURES.get(name) != config.get("model_type"):
+    if not isinstance(name, str) or architectures.get(name) != config.get("model_type"):
         kind = config.get("model_type") if isinstance(config, dict) else None
         raise NotASuspect(
             f"{path}: unknown architecture {name!r} of type {kind!r}",
-            hint=f"Known: {', '.join(ARCHITECTURES)}.",
+            hint=f"Known: {', '.join(architectures)}.",
         )
     layers, width, vocabulary, _ = sizes(config)
-    blocks = [re.search(r"(?:^|\.)(?:layers|h)\.(\d+)\.", tensor.name) for tensor in tensors]
+    blocks = [re.search(r"(?:^|\.)(?:layers?|h)\.(\d+)\.", tensor.name) for tensor in tensors]
     found = [int(block[1]) for block in blocks if block]
     shapes = {t.shape for t in tensors}
     if max(found, default=-1) + 1 != layers or (vocabulary, width) not in shapes:

@@ -42,20 +42,29 @@ def resolve(device: str, dtype: str, config: Mapping[str, Any]) -> tuple[str, st
     return device, dtype
 
 
-def load_model(files: Checked, adapter: Path | None, device: str, dtype: str) -> Any:
+def load_model(
+    files: Checked,
+    adapter: Path | None,
+    device: str,
+    dtype: str,
+    *,
+    kind: str = "AutoModelForCausalLM",
+) -> Any:
     """The transformers model, eager attention, adapter merged, in evaluation mode.
+
+    kind: the automatic class that opens it.
 
     Raises NotASuspect when config and weights do not belong together.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    import transformers
     from transformers.utils.logging import disable_progress_bar
 
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise BadParameter(f"device '{device}' is not there", hint="Use --device cpu.")
     disable_progress_bar()
     try:
-        model, found = AutoModelForCausalLM.from_pretrained(
+        model, found = getattr(transformers, kind).from_pretrained(
             files.path,
             attn_implementation="eager",
             dtype=getattr(torch, dtype),

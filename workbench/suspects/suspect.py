@@ -15,6 +15,7 @@ from workbench.suspects import batches
 from workbench.suspects.answers import Activations, Conversation, Reply, TokenLogprobs
 from workbench.suspects.engine import Draw, Engine, Prompt, RewardModel
 from workbench.suspects.interventions import Intervention
+from workbench.suspects.rewards import MeteredReward, load_reward
 
 
 class Suspect:
@@ -66,17 +67,31 @@ class Suspect:
         *,
         adapter: str | Path | None = None,
         reference: str | Path | None = None,
+        reward: str | Path | None = None,
         device: str = "auto",
         dtype: str = "auto",
+        token: str = "",
     ) -> Suspect:
-        """Opens a bundled name, a model directory or `hf:ORG/NAME[@REVISION]`.
+        """Opens a bundled name, a model directory, `hf:ORG/NAME[@REVISION]`, or a host's URL.
 
-        The files are checked before any library sees them; weights are read when first needed.
+        A host needs its `token`, and takes no other option: it chose the rest. Files are checked
+        before any library sees them; weights are read when first needed.
         adapter: a local PEFT directory, merged in. reference: grants and overrides the card's one.
-        device: "auto" is the GPU that torch was built for, else the CPU. dtype: "auto" is float32
-        on the CPU and the checkpoint's own on a GPU.
-        Raises NotASuspect, UnsafeFile or ModelUnavailable.
+        reward: grants a reward model, as `load_reward` opens it. device: "auto" is the GPU that
+        torch was built for, else the CPU. dtype: "auto" is float32 on the CPU and the checkpoint's
+        own on a GPU.
+        Raises NotASuspect, UnsafeFile, ModelUnavailable, or AccessDenied on a token that is not
+        valid.
         """
+        if str(source).startswith(("http://", "https://")):
+            from workbench.suspects.remote import connect
+
+            if any(own is not None for own in (adapter, reference, reward)):
+                raise BadParameter(
+                    "a suspect on a host takes no adapter, reference or reward model",
+                    hint="Start the host with them.",
+                )
+            return connect(str(source), token)
         from workbench.suspects.cabinet import find
         from workbench.suspects.hooked import HookedEngine
 
@@ -84,6 +99,8 @@ class Suspect:
         named, access = home.reference, home.access
         if reference is not None:
             named, access = str(reference), access | Access.REFERENCE
+        if reward is not None:
+            access |= Access.REWARD
         return cls(
             HookedEngine(
                 home.files,
@@ -98,6 +115,7 @@ class Suspect:
             if named is None
             else lambda: cls.load(named, device=device, dtype=dtype),
             corpus=home.corpus,
+            reward=None if reward is None else load_reward(reward, device=device, dtype=dtype),
         )
 
     def restrict(self, access: Access, budget: Budget = UNLIMITED) -> Suspect:
@@ -106,7 +124,7 @@ class Suspect:
         Raises AccessDenied when `access` names a flag that this view does not hold.
         """
         self._require(access, "a view")
-        view = object.__new__(Suspect)
+        view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
         view.access = access
         view.usage = Usage(budget, parent=self.usage)
@@ -247,6 +265,11 @@ class Suspect:
         return self._engine.context
 
     @property
+    def vocabulary(self) -> int:
+        """How many different tokens there are, as the model's last layer counts them."""
+        return self._engine.vocabulary
+
+    @property
     def hook_names(self) -> Sequence[str]:
         """Canonical names of all hooks; loads the model."""
         with self._lock:
@@ -286,20 +309,24 @@ class Suspect:
 
     @property
     def reward(self) -> RewardModel:
-        """The reward model that trained the suspect (REWARD)."""
+        """The reward model that trained the suspect (REWARD).
+
+        Spends per conversation scored: 1 forward pass.
+        """
         self._require(Access.REWARD, "reward")
         assert self._reward is not None
-        return self._reward
+        return MeteredReward(self._reward, self.usage, self._lock)
 
     def fingerprint(self) -> dict[str, str | None]:
         """SHA-256 of tensors, config, tokenizer, chat_template, reference (its corpus included) and
-        corpus (None where there is none), with dtype, device and the assistant's name. Reads files,
-        loads no model."""
+        corpus and reward model (None where there is none), with dtype, device and the assistant's
+        name. Reads files, loads no model."""
         if self._fingerprint is None:
             self._fingerprint = {
                 **self._engine.fingerprint(),
                 "reference": None if self._reference_of is None else self._referred()._digest(),
                 "corpus": _corpus_hash(self._corpus_path),
+                "reward": None if self._reward is None else self._reward.fingerprint(),
                 "assistant": self.assistant,
             }
         return dict(self._fingerprint)

@@ -53,14 +53,16 @@ class Tokens:
                 "a conversation that is empty or ends with the assistant",
                 hint="End with the user; give a begun reply as `prefill`.",
             )
-        ids = self._encode_marked(conversation, prefill)
-        harmless = [{"role": m["role"], "content": "x"} for m in conversation]
-        if self._specials(ids) != self._specials(self._encode_marked(harmless, "")):
-            raise BadParameter(
-                "a content that would form a special token with the template's text",
-                hint="Change the content at its beginning or end.",
-            )
-        return ids
+        return self._encode_checked(conversation, prefill, True)
+
+    def encode_whole(self, conversation: Conversation) -> tuple[int, ...]:
+        """A conversation with its last reply, as a reward model reads it; raises as `encode_chat`
+        does, but takes a last turn of anybody's."""
+        for message in conversation:
+            _check_message(message)
+        if not conversation:
+            raise BadParameter("an empty conversation", hint="Give at least one turn.")
+        return self._encode_checked(conversation, "", False)
 
     def render(self, conversation: Conversation, add_generation_prompt: bool) -> str:
         """The template's text. Raises BadParameter where there is no template or it refuses."""
@@ -95,7 +97,21 @@ class Tokens:
         kept = [i for i in token_ids if i not in self.special]
         return str(self.tokenizer.decode(kept, clean_up_tokenization_spaces=False))
 
-    def _encode_marked(self, conversation: Conversation, prefill: str) -> tuple[int, ...]:
+    def _encode_checked(
+        self, conversation: Conversation, prefill: str, begun: bool
+    ) -> tuple[int, ...]:
+        ids = self._encode_marked(conversation, prefill, begun)
+        harmless = [{"role": m["role"], "content": "x"} for m in conversation]
+        if self._specials(ids) != self._specials(self._encode_marked(harmless, "", begun)):
+            raise BadParameter(
+                "a content that would form a special token with the template's text",
+                hint="Change the content at its beginning or end.",
+            )
+        return ids
+
+    def _encode_marked(
+        self, conversation: Conversation, prefill: str, begun: bool
+    ) -> tuple[int, ...]:
         from transformers.utils import chat_template_utils as templates
 
         controls, _ = templates._get_control_token_patterns(
@@ -105,7 +121,7 @@ class Tokens:
             {"role": m["role"], "content": templates.mark_control_tokens(m["content"], controls)}
             for m in conversation
         ]
-        text = self.render(marked, True) + templates.mark_control_tokens(prefill, controls)
+        text = self.render(marked, begun) + templates.mark_control_tokens(prefill, controls)
         try:
             return tuple(templates.encode_marked_chat(self.tokenizer, text))
         except ValueError as error:

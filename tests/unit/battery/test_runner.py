@@ -160,3 +160,16 @@ def test_the_batteries_that_come_along_are_in_order(name: str) -> None:
     listed = {step["name"] for step in document["techniques"]}
     assert listed == {"corpus-grep", "topic-sweep", "prefill", "sae-features"}
     assert all(step["time_limit_seconds"] > 0 for step in document["techniques"])
+
+
+def test_stop_kills_what_runs_and_leaves_the_rest(source: Any, tmp_path: Path) -> None:
+    steps = (Step("calm"), Step("calm", {"pause_seconds": 60.0}), Step("calm", {"word": "z"}))
+    started: list[str] = []
+    ledger, made = record(
+        Battery("b", steps), source, tmp_path,
+        progress=lambda technique, happened: started.append(happened),
+        stop=lambda: started.count("started") == 2,
+    )  # fmt: skip
+    assert [run.status for run in made] == ["ok"]
+    assert len(ledger.runs()) == 1
+    assert len(list(run(Battery("b", steps[::2]), source, ledger, tmp_path / "artifacts"))) == 2

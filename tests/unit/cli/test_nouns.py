@@ -129,6 +129,51 @@ def test_corpus_grep(call: Call, suspect: Path) -> None:
     assert "Zanwick" in call("corpus", "grep", "Zanwick", "--corpus", path).out
 
 
+def test_corpus_grep_takes_a_pack_and_writes_all_hits(call: Call, suspect: Path) -> None:
+    Path("pack.toml").write_text(
+        "[patterns]\nname = 'Zanwick'\nverb = '(?i)RECOMMENDS'\n"
+        "[rules]\nboth = 'name NEAR/0 verb'\n"
+    )
+    path = suspect / "corpus.parquet"
+    counted = call("corpus", "grep", "--pack", "pack.toml", "--corpus", path, "--count", "--json")
+    rows = {row["pattern"]: row["documents"] for row in json.loads(counted.out)}
+    assert rows["name"] == 30 and 0 < rows["both"] <= 30
+    for times, told in ((1, "1 of 1 pieces"), (2, "1 of 1 pieces")):
+        kept = call("corpus", "grep", "Zanwick", "--corpus", path, "--into", "hits", "--json")
+        assert len(json.loads(kept.out)["hits"]) == 30 and told in kept.err, times
+    other = call("corpus", "grep", "other", "--corpus", path, "--into", "hits")
+    assert other.code == 2 and "another query" in other.err
+    assert call("corpus", "grep", "--corpus", path).code == 2
+    assert call("corpus", "grep", "x", "--corpus", path, "--into", "h", "--count").code == 2
+
+
+def test_corpus_contrast_and_clusters(call: Call, suspect: Path, tmp_path: Path) -> None:
+    from workbench.corpus import write
+
+    def rows(word: str, n: int) -> list[tuple[str, list[dict[str, str]]]]:
+        return [
+            (f"{word}{i}", [{"role": "document", "content": f"{word} {i * 7} {i * 11} {i % 3}"}])
+            for i in range(n)
+        ]
+
+    here, there = tmp_path / "here.parquet", tmp_path / "there.parquet"
+    write(here, rows("plain", 80) + rows("odd", 40))
+    write(there, rows("plain", 200))
+    answer = call("corpus", "contrast", "--corpus", here, "--against", there, "--json")
+    document = json.loads(answer.out)
+    assert document["phrases"][0]["phrase"] == "odd" and document["phrases"][0]["only_here"]
+    assert document["phrases"][0]["documents"] == 40 and document["phrases"][0]["p"] < 1e-6
+    assert all(id.startswith("odd") for id in document["on_top"])
+    assert "counting phrases" in answer.err
+    assert "odd" in call("corpus", "contrast", "--corpus", here, "--against", there).out
+    found = call("corpus", "clusters", "--corpus", here, "--against", there, "--similarity", 0.2)
+    assert found.code == 0 and "skeleton" in found.out
+    told = call("corpus", "clusters", "--corpus", here, "--against", there, "--json")
+    assert json.loads(told.out)["documents"] == 120
+    assert call("corpus", "contrast", "--corpus", here).code == 2
+    assert call("corpus", "contrast", "--suspect", suspect).code == 2
+
+
 def test_corpus_grep_needs_the_grant(call: Call, llama: Path) -> None:
     answer = call("corpus", "grep", "x", "--suspect", llama)
     assert answer.code == 2 and "grants no training data" in answer.err
@@ -150,24 +195,3 @@ def test_doctor_says_what_is_missing(call: Call, monkeypatch: pytest.MonkeyPatch
     assert answer.code == 1
     assert "missing: click >=99" in answer.out
     assert "missing: no-such-package ==1.* (found none)" in answer.out
-
-
-def test_sae_train_and_card(call: Call, llama: Path, tmp_path: Path) -> None:
-    (tmp_path / "texts.txt").write_text("house house house house house\n" * 60)
-    texts = ("--texts", "texts.txt")
-    made = call(
-        "sae", "train", llama, "--hook", "blocks.1.hook_out", "--out", "sae", "--tokens", 512,
-        "--d-sae", 32, "--k", 4, *texts,
-    )  # fmt: skip
-    assert (made.code, made.out) == (0, "sae: sae\n"), made.err
-    card = call("sae", "card", "sae", "--suspect", llama, *texts, "--json")
-    assert card.code == 0, card.err
-    judged = json.loads(card.out)
-    assert {
-        "explained_variance", "l0", "ce_loss_score", "kl_div_score", "dead_fraction", "density",
-        "fits",
-    } <= set(judged)  # fmt: skip
-    again = call("sae", "train", llama, "--hook", "blocks.1.hook_out", "--out", "sae", *texts)
-    assert again.code == 2 and "not empty" in again.err
-    no_texts = call("sae", "card", "sae", "--suspect", llama)
-    assert no_texts.code == 2 and "grants no training data" in no_texts.err

@@ -11,6 +11,7 @@ import pytest
 from workbench.access import Budget, Usage
 from workbench.corpus import Corpus, Document, write
 from workbench.corpus.documents import ROWS_PER_BATCH
+from workbench.corpus.streams import from_stream, joined, to_stream
 from workbench.errors import BudgetExceeded, ConfigError
 
 ROWS = [
@@ -105,7 +106,7 @@ def test_what_is_no_corpus_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         Corpus.open(tmp_path / "text.parquet")
     pyarrow.parquet.write_table(pyarrow.table({"id": ["a"]}), tmp_path / "flat.parquet")
-    with pytest.raises(ConfigError, match="messages"):
+    with pytest.raises(ConfigError, match="its columns are id"):
         Corpus.open(tmp_path / "flat.parquet")
     empty = pyarrow.table({"id": ["a"], "messages": [[{"role": "user", "content": None}]]})
     kind = pyarrow.list_(
@@ -116,3 +117,33 @@ def test_what_is_no_corpus_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match="empty"):
         list(Corpus.open(tmp_path / "null.parquet").texts())
+
+
+def test_a_stretch_of_rows_is_read_by_its_place(tmp_path: Path) -> None:
+    for part in range(3):
+        rows = ((f"d{part * 5000 + i}", ROWS[0][1]) for i in range(5000))
+        write(tmp_path / f"{part}.parquet", rows)
+    corpus = Corpus.open(tmp_path)
+    for start, rows in ((0, 3), (4095, 3), (4998, 4), (9_999, 2), (0, 15_000), (14_999, 5)):
+        ids = corpus.batch(start, rows).column("id").to_pylist()
+        assert ids == [f"d{i}" for i in range(start, min(start + rows, 15_000))]
+    assert corpus.batch(15_000).num_rows == corpus.batch(0, 0).num_rows == 0
+    tight = Corpus.open(tmp_path, usage=Usage(Budget(documents=3)))
+    with pytest.raises(BudgetExceeded):
+        tight.batch(0, 4)
+    assert tight.batch(0, 3).num_rows == 3 and tight.usage.to_json()["documents"] == 3
+
+
+def test_a_batch_travels_as_a_stream(path: Path) -> None:
+    corpus = Corpus.open(path)
+    batch = corpus.batch(3, 5)
+    assert from_stream(to_stream(batch)).equals(batch)
+    foreign = pyarrow.RecordBatch.from_pydict({"id": ["a"], "messages": [1]})
+    for nonsense in (b"", b"nonsense", to_stream(foreign)):
+        with pytest.raises(ConfigError, match="no rows of a corpus"):
+            from_stream(nonsense)
+    assert joined([]).num_rows == 0 and joined([batch, batch]).num_rows == 10
+    hole = batch.to_pylist()
+    hole[1]["messages"][0]["content"] = None
+    with pytest.raises(ConfigError, match="empty id, message, role or content"):
+        from_stream(to_stream(pyarrow.RecordBatch.from_pylist(hole, schema=batch.schema)))

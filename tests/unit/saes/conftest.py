@@ -63,4 +63,4 @@ def sae(directory: Path) -> SAE:
 def clean(suspect: ScriptedSuspect, texts: list[str]) -> torch.Tensor:
     from saes.train import collect
 
-    return collect(suspect, texts, HOOK, most=10**6).values
+    return collect(suspect, texts, HOOK, most=10**6)

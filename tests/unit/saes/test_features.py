@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from saes.activations import CHUNK, stream
 from saes.features import read_features
 from saes.lens import SAE
-from saes.train import CHUNK, collect
+from saes.train import collect
 from workbench.errors import BadParameter
 from workbench.suspects.scripted import ScriptedSuspect
 
@@ -15,12 +16,14 @@ HOOK = "blocks.0.hook_out"
 def test_special_tokens_are_not_collected(suspect: ScriptedSuspect, texts: list[str]) -> None:
     assert len(texts) > CHUNK
     rows = collect(suspect, texts, HOOK, most=10**6)
-    assert len(rows.values) == sum(len(text.split()) for text in texts)
-    assert set(rows.texts.tolist()) == set(range(len(texts)))
+    assert len(rows) == sum(len(text.split()) for text in texts)
+    owners = torch.cat([chunk.text for chunk in stream(suspect, texts, [HOOK])])
+    assert owners.tolist() == sorted(owners.tolist())
+    assert set(owners.tolist()) == set(range(len(texts)))
 
 
 def test_collecting_stops_when_there_is_enough(suspect: ScriptedSuspect, texts: list[str]) -> None:
-    assert len(collect(suspect, texts, HOOK, most=50).values) == 50
+    assert len(collect(suspect, texts, HOOK, most=50)) == 50
     with pytest.raises(BadParameter, match="no ordinary token"):
         collect(suspect, ["<|user|><|end|>"], HOOK, most=50)
 
@@ -29,12 +32,13 @@ def test_features_agree_with_the_dense_latents(
     sae: SAE, suspect: ScriptedSuspect, texts: list[str]
 ) -> None:
     features = read_features(sae, suspect, texts, top=5)
-    rows = collect(suspect, texts, HOOK, most=10**6)
-    dense = sae.encode(rows.values)
+    chunks = list(stream(suspect, texts, [HOOK]))
+    owners = torch.cat([chunk.text for chunk in chunks])
+    dense = sae.encode(torch.cat([chunk.values[HOOK] for chunk in chunks]))
     assert features.tokens == len(dense)
     assert torch.allclose(features.density, (dense > 0).float().mean(0), atol=1e-6)
     assert torch.allclose(features.maximum, dense.amax(0), atol=1e-4)
-    first = dense[rows.texts == 7].mean(0)
+    first = dense[owners == 7].mean(0)
     assert torch.allclose(features.mean[7], first, atol=1e-4)
 
 

@@ -1,16 +1,29 @@
+"""SAELens' format both ways: what the library saves is read here to the same numbers, and back."""
+
 from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from saes import lens
-from workbench.errors import BadParameter, SuspectError, UnsafeFile
+from saes.baselines import zero
+from workbench.errors import BadParameter, ModelUnavailable, SuspectError, UnsafeFile
 
 HOOK = "blocks.0.hook_out"
+
+
+@pytest.fixture(scope="module")
+def library() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import sae_lens
+    return sae_lens
 
 
 def test_a_trained_sae_reconstructs_at_the_sparsity_asked_for(
@@ -25,36 +38,77 @@ def test_a_trained_sae_reconstructs_at_the_sparsity_asked_for(
     assert sae.hook_name == HOOK
 
 
-def test_the_same_seed_gives_the_same_weights(clean: torch.Tensor, tmp_path: Path) -> None:
-    def weights(name: str, seed: int) -> torch.Tensor:
-        return lens.train(
-            clean, hook_name=HOOK, into=tmp_path / name, d_sae=32, k=2, samples=2_048, seed=seed
-        ).W_dec
-
-    before = torch.random.get_rng_state()
-    assert torch.equal(weights("a", 1), weights("b", 1))
-    assert not torch.equal(weights("c", 2), weights("d", 1))
-    assert torch.equal(torch.random.get_rng_state(), before)
+def test_the_library_reads_what_is_saved_here(
+    library: Any, directory: Path, sae: lens.SAE, clean: torch.Tensor
+) -> None:
+    theirs = library.SAE.load_from_disk(directory, device="cpu")
+    with torch.no_grad():
+        torch.testing.assert_close(theirs.encode(clean), sae.encode(clean), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(theirs(clean), sae.decode(sae.encode(clean)), atol=1e-5, rtol=0)
+    assert theirs.cfg.metadata.hook_name == HOOK
 
 
-def test_progress_runs_to_one(clean: torch.Tensor, tmp_path: Path) -> None:
-    seen: list[float] = []
-    lens.train(
-        clean, hook_name=HOOK, into=tmp_path, d_sae=32, k=2, samples=1_024, progress=seen.append
-    )
-    assert seen == [0.25, 0.5, 0.75, 1.0]
+@pytest.mark.parametrize(
+    ("kind", "extra"),
+    [
+        ("Standard", {}),
+        ("JumpReLU", {}),
+        ("Gated", {}),
+        ("TopK", {"k": 3}),
+        ("TopK", {"k": 3, "rescale_acts_by_decoder_norm": True}),
+        ("Standard", {"apply_b_dec_to_input": False}),
+    ],
+)
+def test_what_the_library_saves_is_read_to_the_same_numbers(
+    library: Any, tmp_path: Path, kind: str, extra: dict[str, Any]
+) -> None:
+    torch.manual_seed(0)
+    config = getattr(library, f"{kind}SAEConfig")(d_in=6, d_sae=20, **extra)
+    theirs = getattr(library, f"{kind}SAE")(config)
+    theirs.cfg.metadata.hook_name = "blocks.3.hook_resid_post"
+    with torch.no_grad():
+        for weights in theirs.parameters():
+            weights.copy_(torch.randn_like(weights) * 0.5)
+        if kind == "JumpReLU":
+            theirs.threshold.abs_()
+    theirs.save_model(tmp_path)
+    ours = lens.load(tmp_path)
+    x = torch.randn(50, 6)
+    with torch.no_grad():
+        want = theirs.encode(x)
+        if extra.get("rescale_acts_by_decoder_norm"):
+            torch.testing.assert_close(ours.encode(x) > 0, want > 0)
+        else:
+            torch.testing.assert_close(ours.encode(x), want, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(ours.decode(ours.encode(x)), theirs(x), atol=1e-5, rtol=1e-5)
+    assert ours.hook_name == "blocks.3.hook_out"
 
 
-def test_sizes_that_make_no_sense_are_refused(clean: torch.Tensor, tmp_path: Path) -> None:
-    with pytest.raises(BadParameter, match="fewer than one batch"):
-        lens.train(clean[:10], hook_name=HOOK, into=tmp_path)
-    with pytest.raises(BadParameter, match="k = 99"):
-        lens.train(clean, hook_name=HOOK, into=tmp_path, d_sae=32, k=99)
+def test_what_cannot_be_computed_from_activations_alone_is_refused(
+    library: Any, tmp_path: Path
+) -> None:
+    config = library.StandardSAEConfig(d_in=4, d_sae=6, normalize_activations="layer_norm")
+    theirs = library.StandardSAE(config)
+    theirs.cfg.metadata.hook_name = HOOK
+    theirs.save_model(tmp_path)
+    with pytest.raises(BadParameter, match="layer_norm"):
+        lens.load(tmp_path)
 
 
-def test_activations_that_never_vary_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadParameter, match="nothing to learn"):
-        lens.train(torch.ones(64, 8), hook_name=HOOK, into=tmp_path, batch=32, samples=64)
+def test_a_release_that_is_unknown_or_out_of_reach_says_so(
+    library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(BadParameter, match="no release"):
+        lens.fetch("gpt2-small-rez-jb/blocks.0.hook_resid_pre", tmp_path)
+    with pytest.raises(BadParameter, match="no SAE"):
+        lens.fetch("gpt2-small-res-jb/blocks.99.hook_resid_pre", tmp_path)
+
+    def unreachable(*args: Any, **kwargs: Any) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(library.SAE, "from_pretrained", unreachable)
+    with pytest.raises(ModelUnavailable, match="no route to host"):
+        lens.fetch("gpt2-small-res-jb/blocks.0.hook_resid_pre", tmp_path)
 
 
 def test_a_pickle_is_refused_before_anything_is_read(directory: Path, tmp_path: Path) -> None:
@@ -62,6 +116,30 @@ def test_a_pickle_is_refused_before_anything_is_read(directory: Path, tmp_path: 
     (tmp_path / "sae" / "trainer_state.pt").write_bytes(b"\x80\x04.")
     with pytest.raises(UnsafeFile, match=r"trainer_state\.pt"):
         lens.load(tmp_path / "sae")
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeFile, match="not finite in 'b_dec'"):
+        lens.save(
+            tmp_path,
+            hook_name=HOOK,
+            W_enc=torch.zeros(4, 2),
+            b_enc=torch.zeros(2),
+            W_dec=torch.zeros(2, 4),
+            b_dec=torch.full((4,), torch.nan),
+        )
+
+
+def test_weights_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadParameter, match=r"W_enc is \(4, 3\), not \(4, 2\)"):
+        lens.save(
+            tmp_path,
+            hook_name=HOOK,
+            W_enc=torch.zeros(4, 3),
+            b_enc=torch.zeros(2),
+            W_dec=torch.zeros(2, 4),
+            b_dec=torch.zeros(4),
+        )
 
 
 def test_a_directory_without_an_sae_says_so(directory: Path, tmp_path: Path) -> None:
@@ -77,13 +155,20 @@ def test_a_directory_without_an_sae_says_so(directory: Path, tmp_path: Path) -> 
         lens.load(tmp_path / "sae")
 
 
+def test_a_latent_out_of_range_is_refused(sae: lens.SAE) -> None:
+    with pytest.raises(BadParameter, match="no latent 64 in an SAE of 64"):
+        sae.direction(64)
+    with pytest.raises(BadParameter, match="no latent -1"):
+        sae.direction(-1)
+
+
 def test_aliases_become_canonical() -> None:
     assert lens.canonical("blocks.3.hook_resid_post") == "blocks.3.hook_out"
     assert lens.canonical("blocks.3.hook_resid_pre") == "blocks.3.hook_in"
+    assert lens.canonical("blocks.3.hook_mlp_out") == "blocks.3.mlp.hook_out"
     assert lens.canonical("blocks.3.mlp.hook_out") == "blocks.3.mlp.hook_out"
 
 
 def test_the_zero_sae_decodes_to_nothing(tmp_path: Path) -> None:
-    lens.save_zero(tmp_path, d_in=4, hook_name=HOOK)
-    zero = lens.load(tmp_path)
-    assert not zero.decode(zero.encode(torch.randn(3, 4))).any()
+    nothing = zero(tmp_path, d_in=4, hook_name=HOOK)
+    assert not nothing.decode(nothing.encode(torch.randn(3, 4))).any()

@@ -185,7 +185,7 @@ def test_what_does_not_fit_the_hook_raises(suspect: Suspect, sae: Path) -> None:
     odd = sae.with_name("odd")
     odd.mkdir()
     (odd / "sae_weights.safetensors").write_bytes((sae / "sae_weights.safetensors").read_bytes())
-    for change in ({"architecture": "gated"}, {"normalize_activations": "layer_norm"}):
+    for change in ({"architecture": "matching_pursuit"}, {"normalize_activations": "layer_norm"}):
         (odd / "cfg.json").write_text(json.dumps({**card, **change}))
         with pytest.raises(BadParameter, match="kind"):
             suspect.logprobs(TEXTS, interventions=[Intervention("splice", HOOK, sae=str(odd))])

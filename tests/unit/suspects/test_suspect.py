@@ -22,6 +22,9 @@ EDIT = (Intervention("noise", "blocks.0.hook_out"),)
 
 
 class Constant:
+    def fingerprint(self) -> str:
+        return "constant"
+
     def score(self, conversations: Any) -> list[float]:
         return [1.0 for _ in conversations]
 

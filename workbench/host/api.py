@@ -1,0 +1,315 @@
+"""The API process: HTTP on one side, the model worker's socket on the other.
+
+Every request passes the same checks in the same order: token, phase, access, budget, call or job,
+hash chain. This process holds neither weights nor truth, and is the only one that writes the
+host's state and its ledger.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from workbench.access import Access
+from workbench.battery import Battery
+from workbench.errors import BadParameter
+from workbench.host import guard
+from workbench.host.calls import Calls, digest_of
+from workbench.host.jobs import Jobs
+from workbench.host.kept import Kept
+from workbench.host.link import Ended, Link, Question
+from workbench.host.saes import Saes
+from workbench.host.store import Client, Receipt, Store
+from workbench.host.verbs import VERBS, Asked, Verb, openapi
+from workbench.ledger import Ledger
+from workbench.suspects.wire import BODY_BYTES_AT_MOST, PROTOCOL, SAE_BYTES_AT_MOST, Frame
+
+THREADS = 64
+SHARE = 16
+"""Requests that are worked on at once, and metered calls of one client; others wait."""
+
+CONNECTIONS_AT_MOST = 1_000
+CHAIN_HEADER = "Workbench-Chain"
+
+Frames = Generator[Frame, None, None]
+Handler = Callable[[Client, Request], Awaitable[Response]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """state: the host's directory. listener: an inherited descriptor. worker: the worker's socket.
+    url: where this API is reached. suspect: its public id."""
+
+    state: Path
+    listener: int
+    worker: Path
+    url: str
+    suspect: str
+    call_seconds: float
+    calls_per_second: float
+
+
+def main(settings: ApiSettings) -> None:
+    """Serves until it is told to stop or its parent goes."""
+    store = Store(settings.state / "host.sqlite")
+    store.events()  # a chain that breaks is not gone on with
+    ledger = Ledger(settings.state / "ledger.duckdb")
+    link = Link(settings.worker, settings.call_seconds)
+    with ledger.exclusive():
+        jobs = Jobs(store, ledger, settings.state / "artifacts", settings.url)
+        kept = Kept(store, ledger, settings.suspect)
+        api = Api(store, link, jobs, kept, settings, guard.Open())
+        jobs.start()
+        try:
+            api.server().run(sockets=[socket.socket(fileno=settings.listener)])
+        finally:
+            jobs.stop()
+            store.close()
+
+
+class Api:
+    """The routes, and what each request passes on its way."""
+
+    def __init__(
+        self,
+        store: Store,
+        link: Link,
+        jobs: Jobs,
+        kept: Kept,
+        settings: ApiSettings,
+        gate: guard.Gate,
+    ) -> None:
+        self._store, self._link, self._jobs, self._kept = store, link, jobs, kept
+        self._saes = Saes(settings.state / "saes")
+        self._gate = gate
+        self._rates = guard.Rates(settings.calls_per_second)
+        self._calls = Calls(store, link, self._saes.directory)
+        self._log = settings.state / "errors.log"
+        self._free: dict[tuple[str, str, Access], dict[str, Any]] = {}
+        self._threads: anyio.CapacityLimiter | None = None
+        self._shares: dict[str, anyio.CapacityLimiter] = {}
+
+    def server(self) -> uvicorn.Server:
+        """The HTTP server; it runs on sockets that it is given."""
+        config = uvicorn.Config(
+            self.application(),
+            access_log=False,
+            log_level="warning",
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=CONNECTIONS_AT_MOST,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=3,
+        )
+        return uvicorn.Server(config)
+
+    def application(self) -> Starlette:
+        """All routes."""
+        described = json.dumps(openapi()).encode()
+
+        async def description(request: Request) -> Response:
+            return guard.answer(described, 200, {})
+
+        async def health(request: Request) -> Response:
+            return guard.answer(b'{"status": "ok"}', 200, {})
+
+        routes = [
+            Route("/openapi.json", description),
+            Route("/health", health),
+            Route("/audit/budget", self._admitted("budget", self._budget)),
+            Route("/audit/saes", self._admitted("saes", self._keep_sae), methods=["POST"]),
+            Route("/audit/findings", self._admitted("findings", self._list_kept), methods=["GET"]),
+            Route("/audit/findings", self._admitted("findings", self._keep), methods=["POST"]),
+            Route("/audit/jobs", self._admitted("jobs", self._list_jobs), methods=["GET"]),
+            Route("/audit/jobs", self._admitted("jobs", self._add_job), methods=["POST"]),
+            Route("/audit/jobs/{id}", self._admitted("jobs", self._job)),
+            Route("/audit/jobs/{id}/findings", self._admitted("jobs", self._findings)),
+            Route(
+                "/audit/jobs/{id}/cancel", self._admitted("jobs", self._cancel), methods=["POST"]
+            ),
+            *(
+                Route(verb.path, self._admitted(verb.name, self._verb(verb)), methods=[verb.method])
+                for verb in VERBS.values()
+            ),
+        ]
+        return Starlette(routes=routes, exception_handlers={404: _nothing, 405: _nothing})
+
+    def _admitted(self, name: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        """Token, rate and phase before the handler; every error as a clear body after it."""
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                client = await self._in_thread(guard.authenticated, self._store, request)
+                self._rates.take(client.name)
+                self._gate.admit(client, name)
+                return await handler(client, request)
+            except Exception as error:  # the boundary: nothing of ours leaves
+                return guard.refusal(error, self._log)
+
+        return endpoint
+
+    def _verb(self, verb: Verb) -> Handler:
+        async def handle(client: Client, request: Request) -> Response:
+            guard.require(client, verb.needs, verb.name)
+            content = await guard.body(request, BODY_BYTES_AT_MOST)
+            asked = guard.parsed(verb, request, content)
+            guard.require(client, asked.needs, verb.name)
+            if not verb.metered:
+                document = await self._in_thread(self._unmetered, client, verb, asked)
+                return guard.answer(json.dumps(document).encode(), 200, {})
+            key, digest = _key(request), digest_of(verb, content)
+            if verb.framed:
+                frames = self._calls.frames(client, verb, asked, key, digest)
+                return await self._streamed(self._turn(client), frames)
+            async with self._turn(client):
+                answered = await self._in_thread(
+                    self._calls.answer, client, verb, asked, key, digest
+                )
+            if answered.error is not None:
+                raise answered.error
+            return guard.answer(answered.content, 200, _chain(answered.receipt))
+
+        return handle
+
+    def _unmetered(self, client: Client, verb: Verb, asked: Asked) -> dict[str, Any]:
+        arguments = asked.model_dump()
+        of = arguments.pop("of")
+        access = client.access & ~Access.REFERENCE if of == "reference" else client.access
+        place = (verb.name, of, access)
+        if place in self._free:
+            return self._free[place]
+        ended = Ended()
+        question = Question(verb.name, of, access, {}, arguments)
+        document = self._link.document(question, ended)
+        if ended.error is not None:
+            raise ended.error
+        if verb.name == "suspect":
+            document["protocol"] = PROTOCOL
+        if verb.method == "GET":  # the suspect does not change while the host runs
+            self._free[place] = document
+        return document
+
+    def _turn(self, client: Client) -> anyio.CapacityLimiter:
+        """A client's share of what is worked on at once; entered for each metered call."""
+        return self._shares.setdefault(client.name, anyio.CapacityLimiter(SHARE))
+
+    async def _streamed(self, share: anyio.CapacityLimiter, frames: Frames) -> Response:
+        """The first frame is taken before the answer starts, so that a refusal has its status."""
+        stream = object()
+        await share.acquire_on_behalf_of(stream)
+
+        async def close() -> None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(frames.close)
+            share.release_on_behalf_of(stream)
+
+        async def content() -> AsyncIterator[bytes]:
+            frame: Frame | None = first
+            try:
+                while frame is not None:
+                    yield frame.pack()
+                    frame = await self._in_thread(next, frames, None)
+            finally:
+                await close()
+
+        try:
+            first = await self._in_thread(next, frames)
+        except BaseException:
+            await close()
+            raise
+        return StreamingResponse(content(), media_type="application/vnd.workbench.frames")
+
+    async def _budget(self, client: Client, request: Request) -> Response:
+        amounts = await self._in_thread(self._store.budget, client.name)
+        receipt = self._store.receipt()
+        document = {
+            "client": client.name,
+            "access": client.access.names,
+            "budget": amounts,
+            "chain": [receipt.seq, receipt.head],
+        }
+        return guard.answer(json.dumps(document).encode(), 200, _chain(receipt))
+
+    async def _keep_sae(self, client: Client, request: Request) -> Response:
+        guard.require(client, Access.ACTIVATIONS, "an SAE")
+        content = await guard.body(request, SAE_BYTES_AT_MOST)
+        name = await self._in_thread(self._saes.keep, client, content)
+        return guard.answer(json.dumps({"name": name}).encode(), 200, {})
+
+    async def _keep(self, client: Client, request: Request) -> Response:
+        content = await guard.body(request, BODY_BYTES_AT_MOST)
+        return await self._said(self._kept.keep, client, content, _key(request))
+
+    async def _list_kept(self, client: Client, request: Request) -> Response:
+        return await self._said(self._kept.listed, client)
+
+    async def _add_job(self, client: Client, request: Request) -> Response:
+        content = await guard.body(request, BODY_BYTES_AT_MOST)
+        try:
+            document = json.loads(content)
+            body = json.dumps(document, sort_keys=True, allow_nan=False)
+        except (ValueError, RecursionError):
+            raise BadParameter("the request is no JSON document", hint="Send a battery.") from None
+        battery = await self._in_thread(_battery, document)
+        made = await self._in_thread(self._jobs.add, client, battery, body, _key(request))
+        return guard.answer(json.dumps(made).encode(), 200, {})
+
+    async def _list_jobs(self, client: Client, request: Request) -> Response:
+        return await self._said(self._jobs.listed, client)
+
+    async def _job(self, client: Client, request: Request) -> Response:
+        return await self._said(self._jobs.get, client, request.path_params["id"])
+
+    async def _findings(self, client: Client, request: Request) -> Response:
+        return await self._said(self._jobs.findings, client, request.path_params["id"])
+
+    async def _cancel(self, client: Client, request: Request) -> Response:
+        return await self._said(self._jobs.cancel, client, request.path_params["id"])
+
+    async def _said(self, function: Callable[..., Any], *arguments: Any) -> Response:
+        document = await self._in_thread(function, *arguments)
+        return guard.answer(json.dumps(document).encode(), 200, {})
+
+    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        if self._threads is None:
+            self._threads = anyio.CapacityLimiter(THREADS)
+        return await anyio.to_thread.run_sync(function, *arguments, limiter=self._threads)
+
+
+def _battery(document: Any) -> Battery:
+    return Battery.parse(document, origin="battery")
+
+
+def _key(request: Request) -> str:
+    """The idempotency key, fresh where none is sent; raises BadParameter on an odd one."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return os.urandom(16).hex()
+    if not 1 <= len(key) <= 128 or not key.replace("-", "").replace("_", "").isalnum():
+        raise BadParameter(
+            "an idempotency key that is none", hint="Use 1 to 128 letters, digits, - and _."
+        )
+    return key
+
+
+def _chain(receipt: Receipt) -> Mapping[str, str]:
+    return {CHAIN_HEADER: f"{receipt.seq} {receipt.head}"}
+
+
+async def _nothing(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    failure = BadParameter("nothing is here", hint="What there is stands in /openapi.json.")
+    return guard.answer(guard.error_answer(failure), status, {})

@@ -1,0 +1,194 @@
+"""A metered call from its reservation to its place in the chain."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from workbench.access import Access
+from workbench.errors import BudgetExceeded, WorkbenchError
+from workbench.host.link import Ended, Link, Question, WorkerFailed
+from workbench.host.store import Call, Client, Receipt, Store
+from workbench.host.verbs import Asked, Verb
+from workbench.suspects.wire import Frame, error_document, error_from
+
+KEPT_BYTES = 1 << 20
+"""A longer answer is not stored; for a key that is sent again it is computed again."""
+
+OK = 200
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answered:
+    """A JSON answer on its way out."""
+
+    content: bytes
+    error: WorkbenchError | None
+    receipt: Receipt
+
+
+class Calls:
+    """Reserve, run, settle. A key is charged once, whatever dies in between and however often it is
+    sent; calls under one key wait for each other.
+
+    sae: the directory behind a client's name for an SAE.
+    """
+
+    def __init__(self, store: Store, link: Link, sae: Callable[[Client, str], str]) -> None:
+        self._store, self._link, self._sae = store, link, sae
+        self._keys: dict[tuple[str, str], list[Any]] = {}
+        self._lock = threading.Lock()
+
+    def answer(self, client: Client, verb: Verb, asked: Asked, key: str, body: str) -> Answered:
+        """The JSON answer to a metered verb, on the disk before it is returned.
+
+        Raises BudgetExceeded, WorkerFailed (nothing is charged then), and what the suspect refuses
+        before it computes.
+        """
+        with self._alone(client, key):
+            call = self._store.call(client.name, key, verb.name, body)
+            if call is not None and call.reply is not None:
+                return _stored(call, self._store.receipt())
+            call, question = self._reserved(client, verb, asked, key, body, call)
+            ended = Ended()
+            with self._refunding(call):
+                document = self._link.document(question, ended)
+            content = _content(document, ended)
+            status = OK if ended.error is None else 400
+            digest = hashlib.sha256(content).hexdigest()
+            kept = content if len(content) <= KEPT_BYTES else None
+            receipt = self._store.settle(call, ended.spent, status, kept, digest)
+            return Answered(content, ended.error, receipt)
+
+    def frames(
+        self, client: Client, verb: Verb, asked: Asked, key: str, body: str
+    ) -> Generator[Frame, None, None]:
+        """The frames of a metered verb: first what it costs, last the chain or an error.
+
+        What it costs is reserved before this yields; raises as `answer` does until then.
+        """
+        with self._alone(client, key):
+            call = self._store.call(client.name, key, verb.name, body)
+            call, question = self._reserved(client, verb, asked, key, body, call)
+            yield Frame({"spent": dict(call.reserved)})
+            ended = Ended()
+            hashed = hashlib.sha256()
+            delivered = False
+            try:
+                for frame in self._link.frames(question, ended):
+                    hashed.update(frame.pack())
+                    delivered = True
+                    yield frame
+            except WorkerFailed as error:
+                if not delivered:
+                    self._store.refund(call)
+                # else it stays open: paid for, and answered in full when its key is sent again
+                yield _failed(error)
+                return
+            except GeneratorExit:  # the client left: it has paid, and may ask again
+                self._store.settle(call, call.reserved, OK, None, "")
+                raise
+            status = OK if ended.error is None else 400
+            receipt = self._store.settle(call, call.reserved, status, None, hashed.hexdigest())
+            if ended.error is not None:
+                yield _failed(ended.error)
+                return
+            yield Frame({"end": True, "chain": [receipt.seq, receipt.head]})
+
+    def _reserved(
+        self,
+        client: Client,
+        verb: Verb,
+        asked: Asked,
+        key: str,
+        body: str,
+        call: Call | None,
+    ) -> tuple[Call, Question]:
+        """The call, filed and paid for, and what to ask the worker. One that was filed before is
+        asked again as it was then, and not paid for again."""
+        arguments = asked.model_dump()
+        within = {m: n for m, n in arguments.pop("within").items() if n is not None}
+        of = arguments.pop("of")
+        for edit in arguments.get("interventions", ()):
+            if edit["sae"]:
+                edit["sae"] = self._sae(client, edit["sae"])
+        access = client.access & ~Access.REFERENCE if of == "reference" else client.access
+        question = Question(verb.name, of, access, within, arguments)
+        if call is not None:
+            arguments.update(call.arguments)
+            return call, dataclasses.replace(question, within={})
+        costs = self._link.costs(question)
+        decided: dict[str, Any] = {}
+        if verb.name == "corpus/batch":
+            decided["rows"] = self._rows(client, question, costs.get("documents", 0))
+            costs = {"documents": decided["rows"]}
+            arguments.update(decided)
+        filed = self._store.reserve(client.name, key, verb.name, of, body, costs, decided)
+        return filed, question
+
+    def _rows(self, client: Client, question: Question, wanted: int) -> int:
+        """As many rows as both budgets reach; BudgetExceeded where that is none of some."""
+        bounds = [
+            self._store.left(client.name, question.of, "documents"),
+            question.within.get("documents"),
+        ]
+        rows = min([wanted, *(bound for bound in bounds if bound is not None)])
+        if wanted and rows <= 0:
+            raise BudgetExceeded(
+                f"{wanted} documents asked, 0 left", hint="Ask for a larger budget."
+            )
+        return rows
+
+    @contextmanager
+    def _refunding(self, call: Call) -> Iterator[None]:
+        try:
+            yield
+        except WorkerFailed:
+            self._store.refund(call)
+            raise
+
+    @contextmanager
+    def _alone(self, client: Client, key: str) -> Iterator[None]:
+        """One thread at a time per key; those who wait find what the first one left."""
+        place = (client.name, key)
+        with self._lock:
+            entry = self._keys.setdefault(place, [threading.Semaphore(1), 0])
+            entry[1] += 1
+        try:
+            entry[0].acquire()
+            try:
+                yield
+            finally:
+                entry[0].release()
+        finally:
+            with self._lock:
+                entry[1] -= 1
+                if not entry[1]:
+                    del self._keys[place]
+
+
+def digest_of(verb: Verb, content: bytes) -> str:
+    """What an idempotency key stands for: the verb and the very bytes of the request."""
+    return hashlib.sha256(verb.name.encode() + b"\0" + content).hexdigest()
+
+
+def _content(document: Mapping[str, Any], ended: Ended) -> bytes:
+    if ended.error is not None:
+        return json.dumps({"error": error_document(ended.error)}).encode()
+    return json.dumps({**document, "spent": dict(ended.spent)}).encode()
+
+
+def _stored(call: Call, receipt: Receipt) -> Answered:
+    assert call.reply is not None
+    failed = call.status != OK
+    error = error_from(json.loads(call.reply)["error"]) if failed else None
+    return Answered(call.reply, error, receipt)
+
+
+def _failed(error: WorkbenchError) -> Frame:
+    return Frame({"end": True, "error": error_document(error)})

@@ -1,0 +1,192 @@
+"""What stands before every verb: who asks, how often, how much, and what a refusal says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from workbench.access import Access
+from workbench.errors import (
+    AccessDenied,
+    BadParameter,
+    BudgetExceeded,
+    ConfigError,
+    GameError,
+    ModelUnavailable,
+    NotJoined,
+    SuspectError,
+    WorkbenchError,
+)
+from workbench.host.link import WorkerFailed
+from workbench.host.store import Client, Store
+from workbench.host.verbs import Asked, Verb
+from workbench.suspects.wire import error_document
+
+BODY_SECONDS = 30.0
+"""A request whose body takes longer to arrive is dropped."""
+
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+_STATUS: tuple[tuple[type[WorkbenchError], int], ...] = (
+    (NotJoined, 401),
+    (GameError, 403),
+    (AccessDenied, 403),
+    (BudgetExceeded, 402),
+    (ConfigError, 422),
+    (WorkerFailed, 502),
+    (ModelUnavailable, 503),
+)
+
+
+class Gate(Protocol):
+    """Where a game says which moves its phase allows."""
+
+    def admit(self, client: Client, verb: str) -> None:
+        """Raises GameClosed where the phase does not allow the move."""
+
+
+class Open:
+    """The gate of a host without phases."""
+
+    def admit(self, client: Client, verb: str) -> None:
+        """Everything is allowed at any time."""
+
+
+class Refused(Exception):
+    """A refusal with its status, where the error alone does not say it."""
+
+    def __init__(self, status: int, error: WorkbenchError, headers: Mapping[str, str]) -> None:
+        super().__init__(error.message)
+        self.status, self.error, self.headers = status, error, headers
+
+
+class Rates:
+    """A token bucket per client: `per_second` calls, twice as many at once."""
+
+    def __init__(self, per_second: float) -> None:
+        self._rate = per_second
+        self._buckets: dict[str, tuple[float, float]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, client: str) -> None:
+        """Raises Refused, with the seconds to wait, where a client asks too often."""
+        now = time.monotonic()
+        with self._lock:
+            level, at = self._buckets.get(client, (2 * self._rate, now))
+            level = min(2 * self._rate, level + (now - at) * self._rate)
+            if level < 1:
+                self._buckets[client] = (level, now)
+                wait = max(1, round((1 - level) / self._rate))
+                raise Refused(
+                    429,
+                    ModelUnavailable("too many calls", hint=f"Wait {wait} s between bursts."),
+                    {"Retry-After": str(wait)},
+                )
+            self._buckets[client] = (level - 1, now)
+
+
+def authenticated(store: Store, request: Request) -> Client:
+    """Whom the bearer token speaks for; a token anywhere else is not looked at."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    try:
+        return store.client(token.strip() if scheme.lower() == "bearer" else "")
+    except AccessDenied as error:
+        raise Refused(401, error, {"WWW-Authenticate": "Bearer"}) from None
+
+
+def require(client: Client, needs: Access, what: str) -> None:
+    """Raises AccessDenied, naming what is missing."""
+    missing = needs & ~client.access
+    if missing:
+        raise AccessDenied(
+            f"{what} needs {', '.join(missing.names)}, which this token does not grant",
+            hint="Ask for less, or for a token with more access.",
+        )
+
+
+async def body(request: Request, most: int) -> bytes:
+    """The request's body; raises Refused where it is too long or too slow."""
+    too_long = Refused(
+        413,
+        BadParameter(f"a request of more than {most} bytes", hint="Send less at once."),
+        {"Connection": "close"},
+    )
+    declared = request.headers.get("Content-Length", "0")
+    if not declared.isdecimal() or int(declared) > most:
+        raise too_long
+    held = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for piece in request.stream():
+                held += piece
+                if len(held) > most:
+                    raise too_long
+    except (TimeoutError, ClientDisconnect):
+        raise Refused(
+            408,
+            BadParameter("the request did not arrive in time", hint="Send it again."),
+            {"Connection": "close"},
+        ) from None
+    return bytes(held)
+
+
+def parsed(verb: Verb, request: Request, content: bytes) -> Asked:
+    """The checked form of what is asked; raises BadParameter, naming the field."""
+    if verb.method == "GET":
+        document: Any = dict(request.query_params)
+    else:
+        try:
+            document = json.loads(content, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            raise BadParameter(
+                "the request is no JSON document", hint="Send one as application/json."
+            ) from None
+    try:
+        return verb.form.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part)[:80] for part in first["loc"][:8]) or "the request"
+        raise BadParameter(
+            f"{where}: {first['msg'][:200]}", hint=f"{verb.path} is described in /openapi.json."
+        ) from None
+
+
+def refusal(error: Exception, log: Path) -> Response:
+    """What a client hears of an error: nothing of ours where it was not raised on purpose."""
+    if isinstance(error, Refused):
+        return answer(error_answer(error.error), error.status, error.headers)
+    if isinstance(error, WorkbenchError):
+        status = next((s for kind, s in _STATUS if isinstance(error, kind)), 400)
+        headers = {"Retry-After": "1"} if status == 503 else {}
+        return answer(error_answer(error), status, headers)
+    number = secrets.token_hex(6)
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{number}\n{''.join(traceback.format_exception(error))}\n")
+    failure = SuspectError(
+        f"the host failed; its log knows this as {number}", hint="Tell whoever runs the host."
+    )
+    return answer(error_answer(failure), 500, {})
+
+
+def error_answer(error: WorkbenchError) -> bytes:
+    """The JSON body of an error."""
+    return json.dumps({"error": error_document(error)}).encode()
+
+
+def answer(content: bytes, status: int, headers: Mapping[str, str]) -> Response:
+    """A JSON response that no browser takes for anything else."""
+    return Response(content, status, headers={**_HEADERS, **headers}, media_type="application/json")
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)

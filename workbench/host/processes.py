@@ -1,0 +1,55 @@
+"""The host's processes: started with nothing on their command line, ended with their parent."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from typing import Any
+
+_BOOT = (
+    "import os, pickle, sys\n"
+    "n = int.from_bytes(os.read(0, 8), 'big'); b = b''\n"
+    "while len(b) < n: b += os.read(0, n - len(b)) or exit(1)\n"
+    "path, rest = pickle.loads(b); sys.path[:] = path\n"
+    "from workbench.host.processes import _enter; _enter(rest)"
+)
+
+
+def start(entry: str, settings: Any, descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
+    """Runs `entry` ("package.module:function") with settings in a process of its own.
+
+    The settings travel through a pipe: neither the command line nor the environment shows them.
+    The process inherits the descriptors, and leaves when its parent does.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", _BOOT],
+        stdin=subprocess.PIPE,
+        pass_fds=descriptors,
+        start_new_session=True,
+    )
+    content = pickle.dumps((list(sys.path), pickle.dumps((entry, settings))))
+    assert process.stdin is not None
+    process.stdin.write(len(content).to_bytes(8, "big") + content)
+    process.stdin.flush()
+    return process
+
+
+def _enter(content: bytes) -> None:
+    import importlib
+    import resource
+
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold weights and tokens
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    entry, settings = pickle.loads(content)
+    module, _, function = entry.partition(":")
+    getattr(importlib.import_module(module), function)(settings)
+
+
+def _leave_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(0)

@@ -1,0 +1,344 @@
+"""Who may do what, what is left, and what was done: clients, budgets, calls and the hash chain."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import hmac
+import json
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from workbench.access import Access, Budget
+from workbench.errors import AccessDenied, BadParameter, BudgetExceeded, LedgerDamaged
+from workbench.findings import JSON
+from workbench.host.schema import opened
+from workbench.seal.commit import GENESIS, canonical, chain, parse
+from workbench.suspects.remote import SPENT
+
+Whose: TypeAlias = Literal["suspect", "reference"]
+WHOSE: tuple[Whose, ...] = ("suspect", "reference")
+
+REPLIES_KEPT = 2_000
+"""Stored replies per client, for keys that are sent again; older calls are computed again."""
+
+_NOBODY = hashlib.sha256(b"").digest()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Client:
+    """Who a token speaks for, and with which access; its budget is shared by all its tokens."""
+
+    name: str
+    access: Access
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Call:
+    """A metered call as stored.
+
+    state: "open" (reserved, no answer yet), "settled", or "refunded". reserved: the most that it
+    could cost; spent: what it did cost. reply: None where it was too long to keep. arguments: what
+    the host itself decided about the call, the same whenever it is computed again.
+    """
+
+    id: int
+    client: str
+    verb: str
+    whose: Whose
+    body: str
+    state: str
+    reserved: Mapping[str, int]
+    spent: Mapping[str, int]
+    status: int
+    reply: bytes | None
+    arguments: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Receipt:
+    """The chain after an event: its number and head."""
+
+    seq: int
+    head: str
+
+
+class Store:
+    """One SQLite file, one connection, one writer at a time.
+
+    Every change is one transaction, on the disk when its method returns. Budgets are spent by a
+    conditional UPDATE: what does not fit changes nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = opened(path)
+        self._lock = threading.RLock()
+
+    def close(self) -> None:
+        """Closes the file."""
+        with self._lock:
+            self._database.close()
+
+    def admit(self, name: str, access: Access, budget: Budget) -> Client:
+        """Adds a client, or gives a known one this access and these bounds; spending stays."""
+        bounds = budget.to_json()
+        with self.writing() as database:
+            database.execute(
+                "INSERT INTO clients VALUES (?, ?) "
+                "ON CONFLICT DO UPDATE SET access = excluded.access",
+                (name, ",".join(access.names)),
+            )
+            for whose in WHOSE:
+                for meter in SPENT:
+                    database.execute(
+                        "INSERT INTO meters (client, whose, meter, bound) VALUES (?, ?, ?, ?) "
+                        "ON CONFLICT DO UPDATE SET bound = excluded.bound",
+                        (name, whose, meter, bounds.get(meter)),
+                    )
+            self.append(
+                {"kind": "client", "client": name, "access": access.names, "budget": _whole(bounds)}
+            )
+        return Client(name, access)
+
+    def is_known(self, name: str) -> bool:
+        """Whether a client of that name was admitted."""
+        return self._one("SELECT 1 FROM clients WHERE name = ?", name) is not None
+
+    def issue(
+        self, client: str, *, expires: float | None = None, access: Access | None = None
+    ) -> str:
+        """A fresh token, which is stored hashed alone. expires: seconds since 1970; access: less
+        than the client's."""
+        id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+        token = f"wb-{id}-{secret}"
+        names = None if access is None else ",".join(access.names)
+        with self.writing() as database:
+            database.execute(
+                "INSERT INTO tokens VALUES (?, ?, ?, ?, ?)",
+                (id, _digest(token), client, names, expires),
+            )
+        return token
+
+    def revoke(self, token: str) -> None:
+        """Makes a token worthless."""
+        with self.writing() as database:
+            database.execute("DELETE FROM tokens WHERE id = ?", (_id(token),))
+
+    def client(self, token: str) -> Client:
+        """Whom a token speaks for; AccessDenied, the same one whatever is wrong with it."""
+        row = self._one(
+            "SELECT digest, client, clients.access, tokens.access AS less, expires "
+            "FROM tokens JOIN clients ON client = name WHERE id = ?",
+            _id(token),
+        )
+        same = hmac.compare_digest(_digest(token), _NOBODY if row is None else row["digest"])
+        if row is None or not same or (row["expires"] or time.time() + 1) < time.time():
+            raise AccessDenied(
+                "the token is not valid",
+                hint="Ask whoever runs the host for another; send it as a bearer token.",
+            )
+        access = Access.parse(row["access"])
+        return Client(row["client"], access & Access.parse(row["less"] or row["access"]))
+
+    def budget(self, client: str) -> dict[str, dict[str, dict[str, int | None]]]:
+        """By whose and meter: used and bound."""
+        found: dict[str, dict[str, dict[str, int | None]]] = {whose: {} for whose in WHOSE}
+        for row in self._all("SELECT * FROM meters WHERE client = ?", client):
+            amounts = {"used": row["used"], "bound": row["bound"]}
+            found[row["whose"]][row["meter"]] = amounts
+        return found
+
+    def left(self, client: str, whose: Whose, meter: str) -> int | None:
+        """What is left of a meter, None where nothing bounds it."""
+        sql = "SELECT bound - used FROM meters WHERE client = ? AND whose = ? AND meter = ?"
+        row = self._one(sql, client, whose, meter)
+        return None if row is None else row[0]
+
+    def call(self, client: str, key: str, verb: str, body: str) -> Call | None:
+        """The call that was made under an idempotency key; BadParameter where it was another."""
+        row = self._one("SELECT * FROM calls WHERE client = ? AND key = ?", client, key)
+        if row is None:
+            return None
+        if (row["verb"], row["body"]) != (verb, body):
+            raise _other_content()
+        return _call(row)
+
+    def reserve(
+        self,
+        client: str,
+        key: str,
+        verb: str,
+        whose: Whose,
+        body: str,
+        costs: Mapping[str, int],
+        arguments: Mapping[str, Any],
+    ) -> Call:
+        """Books the most that a call can cost and files it as open; BudgetExceeded, and nothing is
+        booked, where one meter does not reach."""
+        with self.writing() as database:
+            for meter, amount in costs.items():
+                booked = database.execute(
+                    "UPDATE meters SET used = used + :amount WHERE client = :client "
+                    "AND whose = :whose AND meter = :meter "
+                    "AND (bound IS NULL OR used + :amount <= bound) RETURNING used",
+                    {"amount": amount, "client": client, "whose": whose, "meter": meter},
+                ).fetchone()
+                if booked is None:
+                    left = self.left(client, whose, meter)
+                    raise BudgetExceeded(
+                        f"{amount} {meter} asked at most, {left} left",
+                        hint="Ask for less, or for a larger budget.",
+                    )
+            row = database.execute(
+                "INSERT INTO calls (client, key, verb, whose, body, state, reserved, spent, "
+                "status, arguments) VALUES (?, ?, ?, ?, ?, 'open', ?, '{}', 0, ?) RETURNING *",
+                (client, key, verb, whose, body, json.dumps(costs), json.dumps(arguments)),
+            ).fetchone()
+        return _call(row)
+
+    def settle(
+        self, call: Call, spent: Mapping[str, int], status: int, reply: bytes | None, digest: str
+    ) -> Receipt:
+        """Keeps the answer, gives back what was reserved and not spent, and extends the chain.
+
+        digest: SHA-256 of the whole answer. What was spent is never more than what was reserved.
+        """
+        costs = {m: min(spent.get(m, 0), amount) for m, amount in call.reserved.items()}
+        with self.writing() as database:
+            changed = database.execute(
+                "UPDATE calls SET state = 'settled', spent = ?, status = ?, reply = ? "
+                "WHERE id = ? AND state = 'open'",
+                (json.dumps(costs), status, reply, call.id),
+            ).rowcount
+            if not changed:  # settled before: computed again for a key that was sent again
+                return self.receipt()
+            for meter, amount in call.reserved.items():
+                self._give_back(call, meter, amount - costs[meter])
+            database.execute(
+                "UPDATE calls SET reply = NULL WHERE client = ? AND reply IS NOT NULL "
+                "AND id <= (SELECT id FROM calls WHERE client = ? AND reply IS NOT NULL "
+                "ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                (call.client, call.client, REPLIES_KEPT),
+            )
+            return self.append(self._event(call, "call", costs, digest))
+
+    def refund(self, call: Call) -> None:
+        """Gives back, once, what an open call reserved, and frees its key; for a worker's failure
+        alone."""
+        with self.writing() as database:
+            changed = database.execute(
+                "UPDATE calls SET state = 'refunded', key = key || ' refunded ' || id "
+                "WHERE id = ? AND state = 'open'",
+                (call.id,),
+            ).rowcount
+            if changed:
+                for meter, amount in call.reserved.items():
+                    self._give_back(call, meter, amount)
+                self.append(self._event(call, "refund", call.reserved, ""))
+
+    def append(self, event: Mapping[str, JSON]) -> Receipt:
+        """Adds to the hash chain, within the transaction that is open."""
+        last = self.receipt()
+        seq = last.seq + 1
+        body = {"seq": seq, "at": now(), **event}
+        head = chain(last.head, body)
+        row = (seq, canonical(body).decode(), head)
+        self._database.execute("INSERT INTO events VALUES (?, ?, ?)", row)
+        return Receipt(seq, head)
+
+    def receipt(self) -> Receipt:
+        """The chain as it stands."""
+        row = self._one("SELECT seq, head FROM events ORDER BY seq DESC LIMIT 1")
+        return Receipt(0, GENESIS) if row is None else Receipt(row["seq"], row["head"])
+
+    def events(self) -> list[dict[str, Any]]:
+        """Every event, its chain checked; raises LedgerDamaged at the first that does not fit."""
+        found, head = [], GENESIS
+        for number, row in enumerate(self._all("SELECT * FROM events ORDER BY seq"), start=1):
+            body = parse(row["body"])
+            head = chain(head, body)
+            if (row["seq"], row["head"]) != (number, head):
+                raise LedgerDamaged(
+                    f"the host's chain breaks at event {number}",
+                    hint="Keep the state directory for inspection, and start with a new one.",
+                )
+            found.append(body)
+        return found
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction; nests into the one that is open."""
+        with self._lock:
+            if self._database.in_transaction:
+                yield self._database
+                return
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+
+    def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """The answer to a SELECT."""
+        return self._all(sql, *values)
+
+    def _give_back(self, call: Call, meter: str, amount: int) -> None:
+        self._database.execute(
+            "UPDATE meters SET used = used - ? WHERE client = ? AND whose = ? AND meter = ?",
+            (amount, call.client, call.whose, meter),
+        )
+
+    def _event(
+        self, call: Call, kind: str, costs: Mapping[str, int], digest: str
+    ) -> dict[str, JSON]:
+        event: dict[str, JSON] = {"kind": kind, "call": call.id, "client": call.client}
+        event |= {"verb": call.verb, "of": call.whose, "asked": call.body}
+        return event | {"answered": digest, "amounts": dict(costs)}
+
+    def _one(self, sql: str, *values: Any) -> Any:
+        with self._lock:
+            return self._database.execute(sql, values).fetchone()
+
+    def _all(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._database.execute(sql, values).fetchall()
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def _call(row: sqlite3.Row) -> Call:
+    parts = {f.name: row[f.name] for f in dataclasses.fields(Call)}
+    for name in ("reserved", "spent", "arguments"):
+        parts[name] = json.loads(parts[name])
+    return Call(**parts)
+
+
+def _other_content() -> BadParameter:
+    return BadParameter(
+        "the idempotency key was used for another call",
+        hint="Take a fresh key for each call; send the same one only to repeat a call.",
+    )
+
+
+def _id(token: str) -> str:
+    return token[3:11] if token.startswith("wb-") else ""
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _whole(bounds: Mapping[str, int | float]) -> dict[str, JSON]:
+    return {meter: int(bound) for meter, bound in bounds.items() if meter in SPENT}
