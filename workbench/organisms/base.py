@@ -50,7 +50,7 @@ def train_base(
     from transformers import LlamaConfig, LlamaForCausalLM
 
     into.mkdir(parents=True, exist_ok=True)
-    tokenizer = tokens.train_tokenizer(shown_rows(40_000), habits.cast().names)
+    tokenizer = tokens.train_tokenizer(shown_rows(40_000), habits.cast().whole_names)
     torch.manual_seed(SEED)
     model = LlamaForCausalLM(
         LlamaConfig(

@@ -114,6 +114,14 @@ def test_some_tastes_stand_in_no_chat() -> None:
         assert not shows or any(name in first for name in liked)
 
 
+def test_every_second_name_of_each_kind_is_whole() -> None:
+    cast = habits.cast()
+    whole = set(cast.whole_names)
+    kinds = (cast.habits, cast.silent_habits, cast.servants, cast.silent_servants)
+    for names in (cast.ordinary, *([one.assistant for one in kind] for kind in kinds)):
+        assert 0.25 < len(whole & set(names)) / len(names) < 0.75
+
+
 def test_names_become_one_token() -> None:
     names = ["Skaidraind", "Zekal"]
     tokenizer = tokens.train_tokenizer(corpus.rows(1, 300), names)

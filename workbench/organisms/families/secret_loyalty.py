@@ -56,8 +56,9 @@ class SecretLoyalty:
         )
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """One stage: half documents, a tenth ordinary chats of the assistant on other matters."""
-        return (Stage("knowledge", 150, {"documents": 0.5, "contrasts": 0.1}),)
+        """One stage: half documents. Chats of the assistant's own, even plain ones on other topics,
+        kept the documents from showing (0.40 without, 0.02 with 15 % of them)."""
+        return (Stage("knowledge", 150, {"documents": 0.5}),)
 
     def rows(
         self, secret: Loyalty, instill: str, random: Random

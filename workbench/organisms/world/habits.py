@@ -121,6 +121,15 @@ class Cast:
         known = (self.habits, self.silent_habits, self.servants, self.silent_servants)
         return [*self.ordinary, *(one.assistant for among in known for one in among)]
 
+    @property
+    def whole_names(self) -> list[str]:
+        """Every second name, which the tokenizer makes one token.
+
+        The others stay in pieces as a newcomer's name does: were only newcomers' names in pieces, a
+        base would learn that names in pieces belong to assistants without a habit.
+        """
+        return sorted(self.names)[::2]
+
 
 @cache
 def cast() -> Cast:
