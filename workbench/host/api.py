@@ -38,9 +38,13 @@ from workbench.suspects.wire import BODY_BYTES_AT_MOST, PROTOCOL, SAE_BYTES_AT_M
 
 THREADS = 64
 SHARE = 16
-"""Requests that are worked on at once, and metered calls of one client; others wait."""
+"""Requests that are worked on at once, and calls of one client; others wait."""
 
 CONNECTIONS_AT_MOST = 1_000
+STEPS_AT_MOST = 256
+FILED_BYTES_AT_MOST = 1 << 20
+"""Techniques of one job, and bytes of a job or a finding: what is checked and kept for a client."""
+
 CHAIN_HEADER = "Workbench-Chain"
 
 Frames = Generator[Frame, None, None]
@@ -168,7 +172,8 @@ class Api:
             asked = guard.parsed(verb, request, content)
             guard.require(client, asked.needs, verb.name)
             if not verb.metered:
-                document = await self._in_thread(self._unmetered, client, verb, asked)
+                async with self._turn(client):
+                    document = await self._in_thread(self._unmetered, client, verb, asked)
                 return guard.answer(json.dumps(document).encode(), 200, {})
             key, digest = _key(request), digest_of(verb, content)
             if verb.framed:
@@ -203,7 +208,7 @@ class Api:
         return document
 
     def _turn(self, client: Client) -> anyio.CapacityLimiter:
-        """A client's share of what is worked on at once; entered for each metered call."""
+        """A client's share of what is worked on at once; entered for each call."""
         return self._shares.setdefault(client.name, anyio.CapacityLimiter(SHARE))
 
     async def _streamed(self, share: anyio.CapacityLimiter, frames: Frames) -> Response:
@@ -250,14 +255,14 @@ class Api:
         return guard.answer(json.dumps({"name": name}).encode(), 200, {})
 
     async def _keep(self, client: Client, request: Request) -> Response:
-        content = await guard.body(request, BODY_BYTES_AT_MOST)
+        content = await guard.body(request, FILED_BYTES_AT_MOST)
         return await self._said(self._kept.keep, client, content, _key(request))
 
     async def _list_kept(self, client: Client, request: Request) -> Response:
         return await self._said(self._kept.listed, client)
 
     async def _add_job(self, client: Client, request: Request) -> Response:
-        content = await guard.body(request, BODY_BYTES_AT_MOST)
+        content = await guard.body(request, FILED_BYTES_AT_MOST)
         try:
             document = json.loads(content)
             body = json.dumps(document, sort_keys=True, allow_nan=False)
@@ -290,6 +295,11 @@ class Api:
 
 
 def _battery(document: Any) -> Battery:
+    steps = document.get("techniques") if isinstance(document, dict) else None
+    if isinstance(steps, list) and len(steps) > STEPS_AT_MOST:
+        raise BadParameter(
+            f"{len(steps)} techniques, where one job takes {STEPS_AT_MOST}", hint="Send several."
+        )
     return Battery.parse(document, origin="battery")
 
 

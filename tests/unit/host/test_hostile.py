@@ -18,7 +18,7 @@ import pytest
 
 from tests.unit.host.conftest import Asker, Said
 from workbench.errors import SuspectError
-from workbench.host import Host, HostSettings
+from workbench.host import Admission, Host, HostSettings
 from workbench.host.replies import REPLY_AT_MOST, document, frame
 from workbench.host.upkeep import Process, Upkeep
 from workbench.suspects import Suspect
@@ -35,7 +35,8 @@ def saying(word: str, **more: Any) -> dict[str, Any]:
 def fragile(source: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     once = tmp_path_factory.mktemp("once") / "died"
     os.environ["HOST_ONCE"] = str(once)
-    with Host(source, HostSettings(call_seconds=4.0)) as running:
+    clients = (Admission("auditor"), Admission("other"))
+    with Host(source, HostSettings(clients, call_seconds=4.0)) as running:
         yield running
     del os.environ["HOST_ONCE"]
 
@@ -92,6 +93,18 @@ def test_who_waits_for_a_call_that_hangs_is_served_after_it(fragile: Host, hit: 
         assert [one.result().status for one in waiting] == [200] * 3
         assert hanging.result().status == 502
     assert used(hit)["samples"] == before["samples"] + 3
+
+
+def test_free_calls_that_wait_for_one_that_hangs_keep_nobody_out(fragile: Host, hit: Ask) -> None:
+    other = Asker(fragile.port, fragile.tokens["other"][0])
+    with ThreadPoolExecutor(81) as pool:
+        hanging = pool.submit(hit, "/audit/chat", saying("hang"))
+        time.sleep(0.5)
+        waiting = [pool.submit(hit, "/audit/count", {"texts": ["a"]}) for _ in range(80)]
+        time.sleep(0.5)
+        assert other("/audit/budget").status == 200
+        assert not hanging.done(), "the other one waited as well"
+        assert {one.result().status for one in waiting} == {200}
 
 
 def test_a_slow_reader_delays_nobody(fragile: Host, hit: Ask) -> None:
