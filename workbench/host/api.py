@@ -38,7 +38,8 @@ from workbench.suspects.wire import BODY_BYTES_AT_MOST, PROTOCOL, SAE_BYTES_AT_M
 
 THREADS = 64
 SHARE = 16
-"""Requests that are worked on at once, and calls of one client; others wait."""
+"""Requests that are worked on at once, and calls of one client; others wait. Twice as many bodies
+of one client are held at once."""
 
 CONNECTIONS_AT_MOST = 1_000
 STEPS_AT_MOST = 256
@@ -104,6 +105,7 @@ class Api:
         self._free: dict[tuple[str, str, Access], dict[str, Any]] = {}
         self._threads: anyio.CapacityLimiter | None = None
         self._shares: dict[str, anyio.CapacityLimiter] = {}
+        self._bodies: dict[str, anyio.CapacityLimiter] = {}
 
     def server(self) -> uvicorn.Server:
         """The HTTP server; it runs on sockets that it is given."""
@@ -159,7 +161,10 @@ class Api:
                 client = await self._in_thread(guard.authenticated, self._store, request)
                 self._rates.take(client.name)
                 self._gate.admit(client, name)
-                return await handler(client, request)
+                if request.method == "GET":
+                    return await handler(client, request)
+                async with self._bodies.setdefault(client.name, anyio.CapacityLimiter(2 * SHARE)):
+                    return await handler(client, request)
             except Exception as error:  # the boundary: nothing of ours leaves
                 return guard.refusal(error, self._log)
 

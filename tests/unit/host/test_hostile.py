@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -19,6 +20,7 @@ import pytest
 from tests.unit.host.conftest import Asker, Said
 from workbench.errors import SuspectError
 from workbench.host import Admission, Host, HostSettings
+from workbench.host.api import SHARE
 from workbench.host.replies import REPLY_AT_MOST, document, frame
 from workbench.host.upkeep import Process, Upkeep
 from workbench.suspects import Suspect
@@ -105,6 +107,26 @@ def test_free_calls_that_wait_for_one_that_hangs_keep_nobody_out(fragile: Host, 
         assert other("/audit/budget").status == 200
         assert not hanging.done(), "the other one waited as well"
         assert {one.result().status for one in waiting} == {200}
+
+
+def test_bodies_that_do_not_arrive_hold_up_their_client_alone(fragile: Host, hit: Ask) -> None:
+    other = Asker(fragile.port, fragile.tokens["other"][0])
+    head = (
+        "POST /audit/count HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+        f"Authorization: Bearer {fragile.tokens['auditor'][0]}\r\n\r\n"
+    )
+    with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as stack:
+        for _ in range(2 * SHARE):
+            line = socket.create_connection(("127.0.0.1", fragile.port), timeout=60)
+            stack.enter_context(line).sendall(head.encode())
+        time.sleep(0.5)
+        waiting = pool.submit(hit, "/audit/count", {"texts": ["a"]})
+        assert other("/audit/count", {"texts": ["a"]}).status == 200
+        assert hit("/audit/budget").status == 200
+        time.sleep(0.5)
+        assert not waiting.done(), "one more body was read"
+        stack.close()
+        assert waiting.result().status == 200
 
 
 def test_a_slow_reader_delays_nobody(fragile: Host, hit: Ask) -> None:
