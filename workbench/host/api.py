@@ -27,6 +27,7 @@ from workbench.battery import Battery
 from workbench.errors import BadParameter
 from workbench.host import guard
 from workbench.host.calls import Calls, digest_of
+from workbench.host.heads import Prompt
 from workbench.host.jobs import Jobs
 from workbench.host.kept import Kept
 from workbench.host.link import Ended, Link, Question
@@ -111,6 +112,7 @@ class Api:
         """The HTTP server; it runs on sockets that it is given."""
         config = uvicorn.Config(
             self.application(),
+            http=Prompt,
             access_log=False,
             log_level="warning",
             lifespan="off",

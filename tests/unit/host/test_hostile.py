@@ -21,6 +21,7 @@ from tests.unit.host.conftest import Asker, Said
 from workbench.errors import SuspectError
 from workbench.host import Admission, Host, HostSettings
 from workbench.host.api import SHARE
+from workbench.host.heads import HEAD_SECONDS
 from workbench.host.replies import REPLY_AT_MOST, document, frame
 from workbench.host.upkeep import Process, Upkeep
 from workbench.suspects import Suspect
@@ -107,6 +108,25 @@ def test_free_calls_that_wait_for_one_that_hangs_keep_nobody_out(fragile: Host, 
         assert other("/audit/budget").status == 200
         assert not hanging.done(), "the other one waited as well"
         assert {one.result().status for one in waiting} == {200}
+
+
+def test_connections_that_ask_nothing_are_closed(fragile: Host, hit: Ask) -> None:
+    """Fresh, with half a head, and with half a head after an answer."""
+    whole, half = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /health HTTP/1.1\r\nHost"
+    with contextlib.ExitStack() as stack:
+        lines = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", fragile.port), timeout=20))
+            for _ in range(3)
+        ]
+        lines[1].sendall(half)
+        lines[2].sendall(whole)
+        assert lines[2].recv(15) == b"HTTP/1.1 200 OK"
+        lines[2].sendall(half)
+        started = time.monotonic()
+        for line in lines:
+            while line.recv(1000):
+                pass
+        assert HEAD_SECONDS - 2 < time.monotonic() - started < HEAD_SECONDS + 5
 
 
 def test_bodies_that_do_not_arrive_hold_up_their_client_alone(fragile: Host, hit: Ask) -> None:
