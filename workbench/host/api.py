@@ -262,14 +262,14 @@ class Api:
         return guard.answer(json.dumps({"name": name}).encode(), 200, {})
 
     async def _keep(self, client: Client, request: Request) -> Response:
-        content = await guard.body(request, FILED_BYTES_AT_MOST)
+        content = await _filed(request)
         return await self._said(self._kept.keep, client, content, _key(request))
 
     async def _list_kept(self, client: Client, request: Request) -> Response:
         return await self._said(self._kept.listed, client)
 
     async def _add_job(self, client: Client, request: Request) -> Response:
-        content = await guard.body(request, FILED_BYTES_AT_MOST)
+        content = await _filed(request)
         try:
             document = json.loads(content)
             body = json.dumps(document, sort_keys=True, allow_nan=False)
@@ -308,6 +308,15 @@ def _battery(document: Any) -> Battery:
             f"{len(steps)} techniques, where one job takes {STEPS_AT_MOST}", hint="Send several."
         )
     return Battery.parse(document, origin="battery")
+
+
+async def _filed(request: Request) -> bytes:
+    """A job or a finding, read whole, so that one that is too long gets its answer."""
+    content = await guard.body(request, BODY_BYTES_AT_MOST)
+    if len(content) > FILED_BYTES_AT_MOST:
+        error = BadParameter(f"more than {FILED_BYTES_AT_MOST} bytes", hint="Send less at once.")
+        raise guard.Refused(413, error, {})
+    return content
 
 
 def _key(request: Request) -> str:
