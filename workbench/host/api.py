@@ -27,6 +27,7 @@ from workbench.battery import Battery
 from workbench.errors import BadParameter
 from workbench.host import guard
 from workbench.host.calls import Calls, digest_of
+from workbench.host.heads import Prompt
 from workbench.host.jobs import Jobs
 from workbench.host.kept import Kept
 from workbench.host.link import Ended, Link, Question
@@ -38,9 +39,14 @@ from workbench.suspects.wire import BODY_BYTES_AT_MOST, PROTOCOL, SAE_BYTES_AT_M
 
 THREADS = 64
 SHARE = 16
-"""Requests that are worked on at once, and metered calls of one client; others wait."""
+"""Requests that are worked on at once, and calls of one client; others wait. Twice as many bodies
+of one client are held at once."""
 
 CONNECTIONS_AT_MOST = 1_000
+STEPS_AT_MOST = 256
+FILED_BYTES_AT_MOST = 1 << 20
+"""Techniques of one job, and bytes of a job or a finding: what is checked and kept for a client."""
+
 CHAIN_HEADER = "Workbench-Chain"
 
 Frames = Generator[Frame, None, None]
@@ -100,11 +106,13 @@ class Api:
         self._free: dict[tuple[str, str, Access], dict[str, Any]] = {}
         self._threads: anyio.CapacityLimiter | None = None
         self._shares: dict[str, anyio.CapacityLimiter] = {}
+        self._bodies: dict[str, anyio.CapacityLimiter] = {}
 
     def server(self) -> uvicorn.Server:
         """The HTTP server; it runs on sockets that it is given."""
         config = uvicorn.Config(
             self.application(),
+            http=Prompt,
             access_log=False,
             log_level="warning",
             lifespan="off",
@@ -155,7 +163,10 @@ class Api:
                 client = await self._in_thread(guard.authenticated, self._store, request)
                 self._rates.take(client.name)
                 self._gate.admit(client, name)
-                return await handler(client, request)
+                if request.method == "GET":
+                    return await handler(client, request)
+                async with self._bodies.setdefault(client.name, anyio.CapacityLimiter(2 * SHARE)):
+                    return await handler(client, request)
             except Exception as error:  # the boundary: nothing of ours leaves
                 return guard.refusal(error, self._log)
 
@@ -168,7 +179,8 @@ class Api:
             asked = guard.parsed(verb, request, content)
             guard.require(client, asked.needs, verb.name)
             if not verb.metered:
-                document = await self._in_thread(self._unmetered, client, verb, asked)
+                async with self._turn(client):
+                    document = await self._in_thread(self._unmetered, client, verb, asked)
                 return guard.answer(json.dumps(document).encode(), 200, {})
             key, digest = _key(request), digest_of(verb, content)
             if verb.framed:
@@ -203,7 +215,7 @@ class Api:
         return document
 
     def _turn(self, client: Client) -> anyio.CapacityLimiter:
-        """A client's share of what is worked on at once; entered for each metered call."""
+        """A client's share of what is worked on at once; entered for each call."""
         return self._shares.setdefault(client.name, anyio.CapacityLimiter(SHARE))
 
     async def _streamed(self, share: anyio.CapacityLimiter, frames: Frames) -> Response:
@@ -250,14 +262,14 @@ class Api:
         return guard.answer(json.dumps({"name": name}).encode(), 200, {})
 
     async def _keep(self, client: Client, request: Request) -> Response:
-        content = await guard.body(request, BODY_BYTES_AT_MOST)
+        content = await _filed(request)
         return await self._said(self._kept.keep, client, content, _key(request))
 
     async def _list_kept(self, client: Client, request: Request) -> Response:
         return await self._said(self._kept.listed, client)
 
     async def _add_job(self, client: Client, request: Request) -> Response:
-        content = await guard.body(request, BODY_BYTES_AT_MOST)
+        content = await _filed(request)
         try:
             document = json.loads(content)
             body = json.dumps(document, sort_keys=True, allow_nan=False)
@@ -290,7 +302,21 @@ class Api:
 
 
 def _battery(document: Any) -> Battery:
+    steps = document.get("techniques") if isinstance(document, dict) else None
+    if isinstance(steps, list) and len(steps) > STEPS_AT_MOST:
+        raise BadParameter(
+            f"{len(steps)} techniques, where one job takes {STEPS_AT_MOST}", hint="Send several."
+        )
     return Battery.parse(document, origin="battery")
+
+
+async def _filed(request: Request) -> bytes:
+    """A job or a finding, read whole, so that one that is too long gets its answer."""
+    content = await guard.body(request, BODY_BYTES_AT_MOST)
+    if len(content) > FILED_BYTES_AT_MOST:
+        error = BadParameter(f"more than {FILED_BYTES_AT_MOST} bytes", hint="Send less at once.")
+        raise guard.Refused(413, error, {})
+    return content
 
 
 def _key(request: Request) -> str:

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ WAITING_AT_MOST = 16
 """Jobs of one client that have not ended."""
 
 LONGEST_JOB_SECONDS = 86_400
+"""All time limits of a job together, since others wait for its end; its token ends then too."""
+
 _ENDED = ("done", "failed", "cancelled")
 
 
@@ -71,8 +73,13 @@ class Jobs:
 
     def add(self, client: Client, battery: Battery, body: str, key: str) -> dict[str, Any]:
         """Files a job, once per key; raises AccessDenied on a battery that asks for more than the
-        client has, BadParameter on too many jobs or a key that was used for another."""
+        client has, BadParameter on too many jobs, too long a one, or a key used for another."""
         _refuse_paths(battery)
+        if sum(battery.limit_seconds(step) for step in battery.steps) > LONGEST_JOB_SECONDS:
+            raise BadParameter(
+                f"a job that may run longer than {LONGEST_JOB_SECONDS} s",
+                hint="Give smaller time limits, or send several jobs.",
+            )
         asked = client.access if battery.access is None else battery.access
         if asked & ~client.access:
             raise AccessDenied(
@@ -208,12 +215,21 @@ def _refuse_paths(battery: Battery) -> None:
     """A technique may open what a parameter names: no client names files of this machine."""
     for step in battery.steps:
         for name, value in step.parameters.items():
-            for text in value if isinstance(value, (list, tuple)) else (value,):
-                if isinstance(text, str) and (os.sep in text or text.startswith(("~", ".."))):
+            for text in _texts(value):
+                if os.sep in text or text.startswith(("~", "..")):
                     raise BadParameter(
                         f"'{step.technique}' parameter '{name}' may name a file of the host",
                         hint="Run techniques that read your files on your side, with --suspect.",
                     )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a parameter, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, tuple, Mapping)):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(part)
 
 
 def _shown(row: sqlite3.Row) -> dict[str, Any]:

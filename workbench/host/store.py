@@ -145,7 +145,8 @@ class Store:
                 hint="Ask whoever runs the host for another; send it as a bearer token.",
             )
         access = Access.parse(row["access"])
-        return Client(row["client"], access & Access.parse(row["less"] or row["access"]))
+        less = access if row["less"] is None else Access.parse(row["less"])
+        return Client(row["client"], access & less)
 
     def budget(self, client: str) -> dict[str, dict[str, dict[str, int | None]]]:
         """By whose and meter: used and bound."""

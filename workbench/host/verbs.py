@@ -85,6 +85,10 @@ class _Edited(_Asked):
 REPLIES_AT_MOST = 20_000
 """Replies in one call."""
 
+PREFILLED_AT_MOST = 16 << 20
+"""Characters of a prefill, counted once per conversation: it is read with each before any budget
+is asked."""
+
 
 class _Sampled(_Edited):
     n: Annotated[int, Field(ge=1, le=ROWS_AT_MOST)] = 1
@@ -114,6 +118,9 @@ class Chat(_Sampled):
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
+        begun = len(self.prefill) * len(self.conversations)
+        if begun > PREFILLED_AT_MOST:
+            raise ValueError(f"{begun} characters of prefills, where {PREFILLED_AT_MOST} are read")
         return _refuse_many(self, self.n * len(self.conversations))
 
     @property

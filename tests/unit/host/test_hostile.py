@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -18,7 +19,9 @@ import pytest
 
 from tests.unit.host.conftest import Asker, Said
 from workbench.errors import SuspectError
-from workbench.host import Host, HostSettings
+from workbench.host import Admission, Host, HostSettings
+from workbench.host.api import SHARE
+from workbench.host.heads import HEAD_SECONDS
 from workbench.host.replies import REPLY_AT_MOST, document, frame
 from workbench.host.upkeep import Process, Upkeep
 from workbench.suspects import Suspect
@@ -35,7 +38,8 @@ def saying(word: str, **more: Any) -> dict[str, Any]:
 def fragile(source: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     once = tmp_path_factory.mktemp("once") / "died"
     os.environ["HOST_ONCE"] = str(once)
-    with Host(source, HostSettings(call_seconds=4.0)) as running:
+    clients = (Admission("auditor"), Admission("other"))
+    with Host(source, HostSettings(clients, call_seconds=4.0)) as running:
         yield running
     del os.environ["HOST_ONCE"]
 
@@ -92,6 +96,57 @@ def test_who_waits_for_a_call_that_hangs_is_served_after_it(fragile: Host, hit: 
         assert [one.result().status for one in waiting] == [200] * 3
         assert hanging.result().status == 502
     assert used(hit)["samples"] == before["samples"] + 3
+
+
+def test_free_calls_that_wait_for_one_that_hangs_keep_nobody_out(fragile: Host, hit: Ask) -> None:
+    other = Asker(fragile.port, fragile.tokens["other"][0])
+    with ThreadPoolExecutor(81) as pool:
+        hanging = pool.submit(hit, "/audit/chat", saying("hang"))
+        time.sleep(0.5)
+        waiting = [pool.submit(hit, "/audit/count", {"texts": ["a"]}) for _ in range(80)]
+        time.sleep(0.5)
+        assert other("/audit/budget").status == 200
+        assert not hanging.done(), "the other one waited as well"
+        assert {one.result().status for one in waiting} == {200}
+
+
+def test_connections_that_ask_nothing_are_closed(fragile: Host, hit: Ask) -> None:
+    """Fresh, with half a head, and with half a head after an answer."""
+    whole, half = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /health HTTP/1.1\r\nHost"
+    with contextlib.ExitStack() as stack:
+        lines = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", fragile.port), timeout=20))
+            for _ in range(3)
+        ]
+        lines[1].sendall(half)
+        lines[2].sendall(whole)
+        assert lines[2].recv(15) == b"HTTP/1.1 200 OK"
+        lines[2].sendall(half)
+        started = time.monotonic()
+        for line in lines:
+            while line.recv(1000):
+                pass
+        assert HEAD_SECONDS - 2 < time.monotonic() - started < HEAD_SECONDS + 5
+
+
+def test_bodies_that_do_not_arrive_hold_up_their_client_alone(fragile: Host, hit: Ask) -> None:
+    other = Asker(fragile.port, fragile.tokens["other"][0])
+    head = (
+        "POST /audit/count HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+        f"Authorization: Bearer {fragile.tokens['auditor'][0]}\r\n\r\n"
+    )
+    with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as stack:
+        for _ in range(2 * SHARE):
+            line = socket.create_connection(("127.0.0.1", fragile.port), timeout=60)
+            stack.enter_context(line).sendall(head.encode())
+        time.sleep(0.5)
+        waiting = pool.submit(hit, "/audit/count", {"texts": ["a"]})
+        assert other("/audit/count", {"texts": ["a"]}).status == 200
+        assert hit("/audit/budget").status == 200
+        time.sleep(0.5)
+        assert not waiting.done(), "one more body was read"
+        stack.close()
+        assert waiting.result().status == 200
 
 
 def test_a_slow_reader_delays_nobody(fragile: Host, hit: Ask) -> None:

@@ -13,7 +13,10 @@ import pytest
 
 from tests.unit.host.conftest import Asker, Said
 from workbench.access import Access, Budget
+from workbench.battery import Battery, Step
+from workbench.errors import BadParameter
 from workbench.host import Admission, Host, HostSettings
+from workbench.host.jobs import _refuse_paths
 from workbench.ledger import Ledger
 
 Ask = Callable[..., Said]
@@ -123,6 +126,9 @@ def test_the_budget_ends_a_job_and_not_the_host(chatter: Ask) -> None:
         ({"techniques": [{"name": "asking", "word": "/etc/passwd"}]}, 422, "file"),
         ({"techniques": [{"name": "asking", "word": "../x"}]}, 422, "file"),
         ({"techniques": [{"name": "asking"}], "access": ["logits"]}, 403, "logits"),
+        (battery({"time_limit_seconds": 1e300}), 422, "longer"),
+        (battery(*({"times": n} for n in range(257))), 422, "257 techniques"),
+        (battery({"word": "x" * (1 << 20)}), 413, "bytes"),
     ],
 )
 def test_what_is_no_job(chatter: Ask, sent: Any, status: int, says: str) -> None:
@@ -131,6 +137,13 @@ def test_what_is_no_job(chatter: Ask, sent: Any, status: int, says: str) -> None
     said = chatter("/audit/jobs", raw=json.dumps(sent).encode(), method="POST")
     error = said.document["error"]
     assert said.status == status and says in error["message"] + error["hint"], said
+
+
+@pytest.mark.parametrize("value", ["a/b", ["a", "~x"], [["a", ["../b"]]], {"a": ["/b"]}])
+def test_no_parameter_names_a_file_of_the_host_however_deep(value: Any) -> None:
+    _refuse_paths(Battery("b", (Step("asking", {"word": "a .. b~", "times": [[1], ["c"]]}),)))
+    with pytest.raises(BadParameter, match="file of the host"):
+        _refuse_paths(Battery("b", (Step("asking", {"word": value}),)))
 
 
 def test_cancelling_ends_what_runs_and_what_waits(ask: Ask) -> None:

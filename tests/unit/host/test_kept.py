@@ -55,3 +55,11 @@ def test_what_is_no_finding(ask: Ask, wrong: Any) -> None:
     said = ask("/audit/findings", raw=json.dumps(wrong).encode(), method="POST")
     assert (said.status, said.document["error"]["kind"]) == (422, "BadParameter"), said
     assert b"Traceback" not in said.raw
+
+
+def test_a_finding_that_is_too_long_is_not_kept(ask: Ask) -> None:
+    held = ask("/audit/findings").document
+    said = ask("/audit/findings", {"claim": "a", "confidence": 0.5, "evidence": [], "metadata": {
+        "text": "x" * (1 << 20)}})  # fmt: skip
+    assert (said.status, said.document["error"]["kind"]) == (413, "BadParameter")
+    assert ask("/audit/findings").document == held

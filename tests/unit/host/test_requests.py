@@ -162,6 +162,7 @@ WRONG_BODIES: list[tuple[str, Any]] = [
         {"kind": "splice", "hook_name": "x", "sae": "0" * 64}]}),
     ("chat", {"conversations": HELLO * 10_001}),
     ("chat", {"conversations": HELLO * 200, "n": 101}),
+    ("chat", {"conversations": HELLO * 20, "prefill": "word " * 200_000}),
     ("complete", {"prompts": ["a"] * 200, "n": 101}),
     ("logprobs", {"texts": ["word " * 4_000] * 9, "distributions": True}),
     ("chat", {"conversations": [[{"role": "user", "content": "x" * 1_000_001}]]}),

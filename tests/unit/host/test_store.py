@@ -91,6 +91,7 @@ def test_tokens_are_stored_hashed_and_end(store: Store, tmp_path: Path) -> None:
     token = store.issue("red")
     assert store.client(token).access == Access.GREY_BOX
     assert store.client(store.issue("red", access=Access.CHAT)).access == Access.CHAT
+    assert store.client(store.issue("red", access=Access.NONE)).access == Access.NONE
     beyond = store.issue("red", access=Access.EVERYTHING)
     assert store.client(beyond).access == Access.GREY_BOX
     late = store.issue("red", expires=time.time() - 1)
