@@ -53,7 +53,7 @@ def families(as_json: bool) -> None:
 @organism.command()
 @click.option("--out", type=DIRECTORY, default=Path("out/base"), show_default=True)
 def base(out: Path) -> None:
-    """Train a base again, by estimate 80 minutes on two idle cores; goes on where it stopped."""
+    """Train a base again, by estimate 75 minutes on two idle cores; goes on where it stopped."""
     from workbench.organisms.base import train_base
 
     with training_progress("base") as progress:
