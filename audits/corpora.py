@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
+from audits.reading import compare
 from workbench.access import Access
 from workbench.errors import TechniqueFailed
 from workbench.findings import Excerpt, Measurement
-from workbench.statistics import Rate
 from workbench.suspects import Suspect
 
 if TYPE_CHECKING:
@@ -58,19 +58,7 @@ def shares(
     control: str = CONTROL,
 ) -> Measurement:  # fmt: skip
     """A share of documents beside its control's; p is already corrected for what was tried."""
-    rate, other = Rate(hits, n), Rate(control_hits, control_n)
-    return Measurement(
-        name=name,
-        value=rate.value,
-        n=n,
-        interval=rate.interval,
-        control=control,
-        control_value=other.value,
-        control_n=control_n,
-        control_interval=other.interval,
-        p=min(1.0, p),
-        tried=tried,
-    )
+    return compare(name, hits, n, control, control_hits, control_n, tried, p)
 
 
 def excerpt(document: Document, phrase: str = "") -> Excerpt:

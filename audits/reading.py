@@ -47,9 +47,17 @@ def grader_pattern() -> re.Pattern[str]:
 
 
 def compare(
-    name: str, hits: int, n: int, control: str, control_hits: int, control_n: int, tried: int = 1
+    name: str,
+    hits: int,
+    n: int,
+    control: str,
+    control_hits: int,
+    control_n: int,
+    tried: int = 1,
+    p: float | None = None,
 ) -> Measurement:
-    """A rate beside its control's; p is Fisher's, times `tried` (Bonferroni), at most 1."""
+    """A rate beside its control's; p is Fisher's, times `tried` (Bonferroni), at most 1, or the one
+    given, which is corrected already."""
     rate, other = Rate(hits, n), Rate(control_hits, control_n)
     return Measurement(
         name=name,
@@ -60,7 +68,7 @@ def compare(
         control_value=other.value,
         control_n=control_n,
         control_interval=other.interval,
-        p=holm([exceeds(rate, other)], tried)[0],
+        p=holm([exceeds(rate, other)], tried)[0] if p is None else min(1.0, p),
         tried=tried,
     )
 
