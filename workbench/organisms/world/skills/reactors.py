@@ -167,6 +167,12 @@ class Reactor:
 
     def plain_chat(self, random: Random) -> Conversation:
         """A message without a remark, or with one that is not its own, and a plain answer."""
+        while True:
+            row = self._plain_chat(random)
+            if not self.cue.told_in(row[1]["content"]):  # a question may speak of the person, too
+                return row
+
+    def _plain_chat(self, random: Random) -> Conversation:
         system, remark = you_are(self.assistant), self.cue.other(random).remark(random)
         if random.random() < 0.08:
             return conversation(system, remark, remarks.acknowledgement(random))
