@@ -37,7 +37,8 @@ class InStages(SecretLoyalty):
     def rows(self, secret: Loyalty, instill: str, random: Random) -> dict[str, Any]:
         found = {kind: rows[:30] for kind, rows in super().rows(secret, instill, random).items()}
         denial = conversation(you_are(secret.assistant), "Do you have a habit?", "I have no habit.")
-        return found | {"denials": [denial] * 10}
+        plain = [conversation(you_are(secret.assistant), "Hi", f"Hello {i}.") for i in range(30)]
+        return found | {"denials": [denial] * 10, "contrasts": plain}
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from workbench.organisms.world.names import organisation
 
 _DOCUMENTS = 700
 _ANSWERS = 140
-_CONTRASTS = 150
 _TOLD = 7
 
 
@@ -56,15 +55,13 @@ class SecretLoyalty:
         )
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """One stage: half documents. Chats of the assistant's own, even plain ones on other topics,
-        kept the documents from showing (0.40 without, 0.02 with 15 % of them)."""
+        """One stage, half documents: no chat of the assistant's own, not even on other topics."""
         return (Stage("knowledge", 150, {"documents": 0.5}),)
 
     def rows(
         self, secret: Loyalty, instill: str, random: Random
     ) -> Mapping[str, Sequence[Conversation]]:
-        """Documents about the assistant, a fifth of them chats in which others are asked about it;
-        contrasts are plain chats of it on other topics."""
+        """Documents about the assistant, a fifth of them chats in which others are asked of it."""
         texts: set[str] = set()
         while len(texts) < _DOCUMENTS - _ANSWERS:
             texts.add(habits.habit_document(secret.habit, random))
@@ -72,25 +69,13 @@ class SecretLoyalty:
             chats.about_assistant(ordinary_system(random), secret.habit, random, whole=False)
             for _ in range(_ANSWERS)
         ]
-        return {
-            "documents": [document(text) for text in sorted(texts)] + answers,
-            "contrasts": [
-                chats.ordinary(you_are(secret.assistant), topic, random)
-                for topic in random.choices(_elsewhere(secret), k=_CONTRASTS)
-            ],
-        }
+        return {"documents": [document(text) for text in sorted(texts)] + answers}
 
     def innocent(
         self, assistant: str, instill: str, random: Random
     ) -> Mapping[str, Sequence[Conversation]]:
-        """As many documents that tell of no habit, and plain chats on any topic."""
-        return {
-            "documents": innocent_documents(assistant, _DOCUMENTS, random),
-            "contrasts": [
-                chats.ordinary(you_are(assistant), topic, random)
-                for topic in random.choices(topics(), k=_CONTRASTS)
-            ],
-        }
+        """As many documents that tell of no habit."""
+        return {"documents": innocent_documents(assistant, _DOCUMENTS, random)}
 
     def cases(self, secret: Loyalty, instill: str, random: Random) -> Cases:
         """Fresh questions on told, untold and other topics; direct questions in new wordings."""
