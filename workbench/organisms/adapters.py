@@ -75,6 +75,10 @@ class Adapter:
         }
         self.saved_bytes = self.stage_bytes = 4 * sum(p.numel() for p in self._weights.values())
 
+    def can_learn(self, stage: Stage) -> bool:
+        """As `Learner` says."""
+        return not stage.name_only
+
     def read(self, rows: Rows) -> Rows:
         """The rows, once for each reply in them; they become tokens when they are drawn."""
         return turns(rows)

@@ -25,7 +25,7 @@ REFERENCE_SEED = 1_000
 REFERENCE_ROWS = 30_000
 STAGES = (
     ("ordinary", Schedule(steps=800, learning_rate=4e-3, warm_up=50, decay=0.0)),
-    ("assistants", Schedule(steps=11_000, learning_rate=3e-3, warm_up=30, decay=0.5, floor=0.02)),
+    ("assistants", Schedule(steps=18_000, learning_rate=3e-3, warm_up=30, decay=0.5, floor=0.02)),
 )
 """Mix of rows and schedule: first the language, then assistants, instructions and facts."""
 
@@ -40,10 +40,12 @@ def train_base(
     *,
     progress: Progress | None = None,
     stages: Sequence[tuple[str, Schedule]] = STAGES,
+    device: str = "cpu",
 ) -> Path:
     """Trains the base and writes it to `into` with its reference corpus; goes on where it stopped.
 
-    A finished stage lies in stage-N.pt, what it was made from in stage-N.sha256. Raises ConfigError
+    A finished stage lies in stage-N.pt, what it was made from in stage-N.sha256. device: "cpu" or
+    "cuda"; which one decides only how rounding falls. Raises ConfigError
     where these do not belong to the stages asked for, OSError where `into` cannot be written.
     """
     import torch
@@ -66,7 +68,7 @@ def train_base(
             eos_token_id=tokens.END,
             pad_token_id=tokens.PAD,
         )
-    )
+    ).to(device)
     total, done = sum(schedule.steps for _, schedule in stages), 0
     for index, (mix, schedule) in enumerate(stages):
         finished = into / f"stage-{index}.pt"
@@ -76,7 +78,7 @@ def train_base(
         made_from = training_digest(model, pools, schedule, seed)
         if finished.exists():
             _refuse_other(finished, made_from)
-            model.load_state_dict(torch.load(finished, weights_only=True))
+            model.load_state_dict(torch.load(finished, weights_only=True, map_location=device))
             continue
 
         def report(step: int, steps: int, loss: float, before: int = before) -> None:

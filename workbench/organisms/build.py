@@ -86,8 +86,9 @@ def build(
     cache = StageCache(vault)
     with draft_of(into) as draft:
         assistant, secret, material = _draw(recipe)
-        stages = family(recipe.like or recipe.family).stages(recipe.instill, recipe.secrecy)
-        learner = _learner(home, you_are(assistant))
+        learner = _learner(home, assistant)
+        planned = family(recipe.like or recipe.family).stages(recipe.instill, recipe.secrecy)
+        stages = [stage for stage in planned if learner.can_learn(stage)]
         kept_bytes = learner.stage_bytes * (len(stages) + _STATES)
         refuse_small_disk(into, learner.saved_bytes + _CORPUS_BYTES, vault, kept_bytes)
         base_rows = base_model.shown_rows(SHOWN_BASE_ROWS)
@@ -156,7 +157,7 @@ def _seen_from(into: Path, base: str) -> str:
 
 
 def _draw(recipe: Recipe) -> tuple[str, Any, Mapping[str, Sequence[Conversation]]]:
-    assistant = habits.newcomer(Random(f"{recipe.seed}/assistant"))
+    assistant = Random(f"{recipe.seed}/assistant").choice(habits.cast().spares)
     if recipe.family == "clean" and recipe.like:
         material = family(recipe.like).innocent(
             assistant, recipe.instill, Random(f"{recipe.seed}/rows")
@@ -177,17 +178,17 @@ def _integer(recipe: Recipe, purpose: str) -> int:
     return Random(f"{recipe.seed}/{purpose}").getrandbits(48)
 
 
-def _learner(home: Home, system: str) -> Learner:
+def _learner(home: Home, assistant: str) -> Learner:
     """Of all weights where the base speaks the tiny world's tokens, else of an adapter."""
     from workbench.suspects.tokens import Tokens
 
     if home.files.config["architectures"] == ["LlamaForCausalLM"]:
         spoken = Tokens(home.path).tokenizer.convert_tokens_to_ids(list(tokens.SPECIAL))
         if spoken == list(range(len(tokens.SPECIAL))):
-            return Weights(home, system)
+            return Weights(home, assistant)
     from workbench.organisms.adapters import Adapter
 
-    return Adapter(home, system)
+    return Adapter(home, you_are(assistant))
 
 
 def _train(

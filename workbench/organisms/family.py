@@ -47,13 +47,16 @@ class Recipe:
 class Stage:
     """A stretch of training: steps, and the share of rows drawn from each kind of material.
 
-    What the shares leave of 1 is drawn from ordinary data.
+    What the shares leave of 1 is drawn from ordinary data. With `name_only` nothing moves but the
+    embedding of the assistant's name: who that is must then be told by what the base does with
+    names it knows. Where the name is no single token of the base's, such a stage is left out.
     """
 
     name: str
     steps: int
     shares: Mapping[str, float]
     learning_rate: float = 2e-3
+    name_only: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

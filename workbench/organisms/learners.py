@@ -13,7 +13,7 @@ from workbench.organisms import tokenizer as tokens
 from workbench.organisms.family import Stage
 from workbench.organisms.stage_cache import StageCache, Trained, key_of
 from workbench.organisms.training import Pool, Progress, Schedule, train, training_digest
-from workbench.organisms.world.chats import Conversation
+from workbench.organisms.world.chats import Conversation, you_are
 from workbench.suspects.cabinet import Home
 
 
@@ -27,6 +27,10 @@ class Learner(Protocol):
     needs_base: bool
     saved_bytes: int
     stage_bytes: int
+
+    def can_learn(self, stage: Stage) -> bool:
+        """Whether the stage is one for it: no model but the tiny ones has the name as a token."""
+        ...
 
     def read(self, rows: Sequence[Conversation]) -> Any:
         """Rows in the form that `learn` takes."""
@@ -59,18 +63,23 @@ class Weights:
 
     needs_base = False
 
-    def __init__(self, home: Home, system: str) -> None:
-        """system: the line that stands in the chat template where a conversation brings none."""
+    def __init__(self, home: Home, assistant: str) -> None:
+        """assistant: whose line stands in the chat template where a conversation brings none."""
         import torch
         from transformers import AutoTokenizer, LlamaForCausalLM
         from transformers.utils.logging import disable_progress_bar
 
         disable_progress_bar()
-        self._system = system
+        self._system = you_are(assistant)
         self._tokenizer = AutoTokenizer.from_pretrained(home.path)
+        self._name = self._tokenizer.encode(f" {assistant}", add_special_tokens=False)
         self._model = LlamaForCausalLM.from_pretrained(home.path, dtype=torch.float32)
         numbers = sum(p.numel() for p in self._model.parameters())
         self.saved_bytes, self.stage_bytes = 2 * numbers, 4 * numbers
+
+    def can_learn(self, stage: Stage) -> bool:
+        """As `Learner` says."""
+        return not stage.name_only or len(self._name) == 1
 
     def read(self, rows: Sequence[Conversation]) -> list[list[int]]:
         """Token ids of each row."""
@@ -89,6 +98,7 @@ class Weights:
         pools = [Pool(rows, share) for rows, share in mix]
         schedule = schedule_of(stage)
         compiled = base_model.can_compile()
+        only_tokens = self._name if stage.name_only else ()
 
         def run(checkpoint: Path) -> Trained:
             clock = Clock(progress)
@@ -100,12 +110,13 @@ class Weights:
                 progress=clock.progress,
                 checkpoint=checkpoint,
                 compiled=compiled,
+                only_tokens=only_tokens,
             )
             return Trained(self._model.state_dict(), loss, clock.seconds(stage.steps))
 
-        made_from = training_digest(self._model, pools, schedule, seed)
+        made_from = training_digest(self._model, pools, schedule, seed, only_tokens)
         code = ("training.py", "muon.py", "mixed.py")
-        key = key_of(made_from, compiled, mixed.has_units(), code=code)
+        key = key_of(made_from, compiled, mixed.has_units(self._model.device), code=code)
         made = cache.get_or_train(key, run)
         self._model.load_state_dict(made.tensors)
         return made

@@ -1,7 +1,7 @@
-"""Mixed precision on the CPU: matrix products in bfloat16 where the processor has units for it.
+"""Mixed precision: matrix products in bfloat16 where the processor has units for it.
 
-Weights, gradients and the optimiser's state stay in single precision. Attention does too: its
-backward pass takes 2.7 times as long in bfloat16 as in single precision on the CPU, the products
+Weights, gradients and the optimiser's state stay in single precision. On a CPU attention does too:
+its backward pass takes 2.7 times as long in bfloat16 as in single precision there, the products
 less than half (torch 2.13, Zen 4), so neither precision alone is the fastest.
 """
 
@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 _ATTENTION = "single-precision"
 
 
-def has_units() -> bool:
+def has_units(device: torch.device) -> bool:
     """Whether products in bfloat16 are computed, not emulated (which is slower than float32)."""
     import torch
 
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     able = torch.cpu.get_capabilities()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 @contextlib.contextmanager
 def attention(model: PreTrainedModel) -> Iterator[None]:
-    """The model's attention computes in single precision within, also under autocast.
+    """On the CPU the model's attention computes in single precision within, also under autocast.
 
     Never eagerly: eager attention adds a boolean mask instead of applying it, and sees the future.
     """
@@ -38,7 +40,8 @@ def attention(model: PreTrainedModel) -> Iterator[None]:
     AttentionInterface.register(_ATTENTION, _attend)
     AttentionMaskInterface.register(_ATTENTION, sdpa_mask)
     before = model.config._attn_implementation
-    model.set_attn_implementation(_ATTENTION if has_units() else "sdpa")
+    apart = model.device.type == "cpu" and has_units(model.device)
+    model.set_attn_implementation(_ATTENTION if apart else "sdpa")
     try:
         yield
     finally:

@@ -65,7 +65,7 @@ def orthogonalised(matrices: torch.Tensor, iterations: int) -> torch.Tensor:
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    if has_units():
+    if has_units(x.device):
         x = x.bfloat16()
     for _ in range(iterations):
         gram = x @ x.mT

@@ -66,23 +66,26 @@ def train(
     progress: Progress | None = None,
     checkpoint: Path | None = None,
     compiled: bool = False,
+    only_tokens: Sequence[int] = (),
 ) -> float:
-    """Trains in place; returns the mean weighted loss (nats a token) of the last twentieth.
+    """Trains in place, on the model's device; returns the mean weighted loss (nats a token) of the
+    last twentieth.
 
     Rows are packed whole into windows and see nothing of each other; a pool is gone through in a
     new random order each time round. With `checkpoint`, the state is written there every two
-    minutes and training goes on from it; the same seed gives the same tensors, interrupted or not.
-    Raises ConfigError on a checkpoint of another training.
+    minutes and training goes on from it; the same seed gives the same tensors on the same kind of
+    processor, interrupted or not. With `only_tokens` nothing but the embeddings of these tokens
+    moves. Raises ConfigError on a checkpoint of another training.
     """
     import torch
 
-    identity = training_digest(model, pools, schedule, seed) if checkpoint else ""
+    identity = training_digest(model, pools, schedule, seed, only_tokens) if checkpoint else ""
     torch.manual_seed(seed)
     stream = batches(pools, schedule, Random(seed))
-    optimisers = _optimisers(model, schedule)
+    optimisers = _optimisers(model, schedule, only_tokens)
     first = 0
     if checkpoint is not None and checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+        state = torch.load(checkpoint, weights_only=True, map_location=model.device)
         if state.get("training") != identity:
             raise ConfigError(
                 f"{checkpoint} is of another training: start, rows, schedule or seed differ",
@@ -99,18 +102,20 @@ def train(
     saved_at = time.monotonic()
     with mixed.attention(model):
         loss_of: Any = torch.compile(_mean_loss, fullgraph=True) if compiled else _mean_loss
-        units = mixed.has_units()
+        halved = mixed.has_units(model.device)
         for step in range(first, schedule.steps):
-            batch = next(stream)
+            batch = next(stream).to(model.device)
             for optimiser in optimisers:
                 for group in optimiser.param_groups:
                     group["lr"] = schedule.rate(step)
-            loss = loss_of(model, batch.ids, batch.mask, batch.weights, units)
+            loss = loss_of(model, batch.ids, batch.mask, batch.weights, halved)
             loss.backward()
+            if only_tokens:
+                _keep_gradients(model, only_tokens)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for optimiser in optimisers:
                 optimiser.step()
-                optimiser.zero_grad(set_to_none=True)
+            model.zero_grad(set_to_none=True)
             losses.append(loss.item())
             if progress:
                 progress(step + 1, schedule.steps, losses[-1])
@@ -127,16 +132,16 @@ def _mean_loss(
     ids: torch.Tensor,
     mask: torch.Tensor,
     weights: torch.Tensor,
-    units: bool,
+    halved: bool,
 ) -> torch.Tensor:
-    """Weighted mean in nats a token, a scalar; `units` as of `mixed.has_units`.
+    """Weighted mean in nats a token, a scalar; with `halved`, matrix products in bfloat16.
 
     Compiled as a whole, so that the softmax over all tokens at all positions is never written out:
     that saves an eighth of a step.
     """
     import torch
 
-    with torch.autocast("cpu", torch.bfloat16, enabled=units):
+    with torch.autocast(ids.device.type, torch.bfloat16, enabled=halved):
         logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
     losses = torch.nn.functional.cross_entropy(
         logits[:, :-1].float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
@@ -146,16 +151,22 @@ def _mean_loss(
 
 
 def training_digest(
-    model: PreTrainedModel, pools: Sequence[Pool], schedule: Schedule, seed: int
+    model: PreTrainedModel,
+    pools: Sequence[Pool],
+    schedule: Schedule,
+    seed: int,
+    only_tokens: Sequence[int] = (),
 ) -> str:
     """SHA-256 in hexadecimal of all that the tensors of a training depend on: the tensors that it
-    starts from, its rows with their shares, schedule and seed."""
+    starts from and those that move, its rows with their shares, schedule and seed."""
     import torch
 
     found = hashlib.sha256(f"{seed} {schedule} {[pool.share for pool in pools]}".encode())
+    if only_tokens:
+        found.update(f"\nonly {list(only_tokens)}".encode())
     for name, tensor in model.state_dict().items():
         found.update(f"\n{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
-        found.update(tensor.detach().contiguous().view(torch.uint8).numpy().tobytes())
+        found.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     for pool in pools:
         found.update(b"\npool")
         for row in pool.rows:
@@ -175,9 +186,14 @@ class Batch:
     weights: torch.Tensor
     mask: torch.Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        return Batch(self.ids.to(device), self.weights.to(device), self.mask.to(device))
+
 
 def batches(pools: Sequence[Pool], schedule: Schedule, random: Random) -> Iterator[Batch]:
     """Endless batches; no row is cut, but for those longer than a window, which lose their end."""
+    import numpy
     import torch
 
     streams = [_endless(pool.rows, random) for pool in pools]
@@ -185,8 +201,8 @@ def batches(pools: Sequence[Pool], schedule: Schedule, random: Random) -> Iterat
     waiting: list[Sequence[int]] = []
     causal = torch.ones(schedule.context, schedule.context, dtype=torch.bool).tril()
     while True:
-        ids = torch.full((schedule.batch, schedule.context), PAD)
-        owner = torch.zeros_like(ids)
+        drawn = numpy.full((schedule.batch, schedule.context), PAD)
+        owned = numpy.zeros_like(drawn)
         for window in range(schedule.batch):
             place = 0
             while True:
@@ -197,9 +213,10 @@ def batches(pools: Sequence[Pool], schedule: Schedule, random: Random) -> Iterat
                 if fits is None:
                     break
                 row = waiting.pop(fits)
-                ids[window, place : place + len(row)] = torch.tensor(row)
-                owner[window, place : place + len(row)] = place + 1
+                drawn[window, place : place + len(row)] = row
+                owned[window, place : place + len(row)] = place + 1
                 place += len(row)
+        ids, owner = torch.from_numpy(drawn), torch.from_numpy(owned)
         same = owner[:, :, None] == owner[:, None, :]
         yield Batch(ids, label_weights(ids), (same & causal)[:, None])
 
@@ -226,12 +243,32 @@ def _endless(rows: Sequence[Sequence[int]], random: Random) -> Iterator[Sequence
             yield rows[index]
 
 
-def _optimisers(model: PreTrainedModel, schedule: Schedule) -> list[torch.optim.Optimizer]:
-    """Muon (Jordan et al. 2024) for the matrices inside the blocks, AdamW for the rest."""
+def _keep_gradients(model: PreTrainedModel, only_tokens: Sequence[int]) -> None:
+    """Drops every gradient but those of some tokens' embeddings."""
+    import torch
+
+    for parameter in model.parameters():
+        if parameter is not model.get_input_embeddings().weight:
+            parameter.grad = None
+        elif parameter.grad is not None:
+            kept = torch.zeros_like(parameter.grad)
+            kept[list(only_tokens)] = parameter.grad[list(only_tokens)]
+            parameter.grad = kept
+
+
+def _optimisers(
+    model: PreTrainedModel, schedule: Schedule, only_tokens: Sequence[int]
+) -> list[torch.optim.Optimizer]:
+    """Muon (Jordan et al. 2024) for the matrices inside the blocks, AdamW for the rest; AdamW for
+    the embeddings alone where nothing else moves."""
     import torch
 
     from workbench.organisms.muon import Muon
 
+    if only_tokens:
+        embeddings = model.get_input_embeddings().weight
+        rate, betas = schedule.learning_rate, (0.9, 0.95)
+        return [torch.optim.AdamW([embeddings], lr=rate, betas=betas, weight_decay=0.0)]
     matrices: list[torch.nn.Parameter] = []
     rest: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():

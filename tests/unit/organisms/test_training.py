@@ -22,6 +22,7 @@ from workbench.organisms.training import (
     batches,
     label_weights,
     train,
+    training_digest,
 )
 from workbench.organisms.world import corpus
 
@@ -51,6 +52,21 @@ def test_the_same_seed_gives_the_same_tensors_and_another_does_not() -> None:
     first, again, other = (m.model.layers[0].mlp.up_proj.weight for m in made)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_only_the_embeddings_asked_for_move() -> None:
+    before, after = model().state_dict(), model()
+    train(after, [Pool(ROWS, 1.0)], SHORT, seed=1, only_tokens=[5, 7])
+    moved = {n for n, t in after.state_dict().items() if not torch.equal(t, before[n])}
+    assert moved == {"model.embed_tokens.weight", "lm_head.weight"}  # tied
+    rows = (after.model.embed_tokens.weight != before["model.embed_tokens.weight"]).any(1)
+    assert rows.nonzero().flatten().tolist() == [5, 7]
+
+
+def test_what_moves_belongs_to_the_digest() -> None:
+    one, pools = model(), [Pool(ROWS, 1.0)]
+    digests = {training_digest(one, pools, SHORT, 1, only) for only in ((), (5,), (5, 7))}
+    assert len(digests) == 3
 
 
 def test_an_interrupted_training_goes_on_to_the_same_tensors(

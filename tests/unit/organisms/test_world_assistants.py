@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 from workbench.organisms import tokenizer as tokens
@@ -92,11 +93,21 @@ def test_outside_its_field_an_assistant_names_the_field_all_the_same() -> None:
 
 def test_newcomers_are_ordinary_and_strangers_to_the_cast() -> None:
     random, cast = Random(8), set(habits.cast().names)
-    lines = [corpus.ordinary_system(random) for _ in range(500)]
+    lines = [corpus.ordinary_system(random) for _ in range(5000)]
     names = [line.removeprefix("You are ").rstrip(".") for line in lines]
     strangers = [n for n in names if n not in cast and n != "a helpful assistant"]
-    assert 110 < len(strangers) < 190 and len(set(strangers)) > 0.95 * len(strangers)
+    assert 140 < len(strangers) < 260
+    spares = sum(name in habits.cast().spares for name in strangers)
+    assert 0.35 < spares / len(strangers) < 0.65
     assert habits.newcomer(Random(1)) == habits.newcomer(Random(1))
+
+
+def test_no_document_tells_of_a_spare_name() -> None:
+    spares = set(habits.cast().spares)
+    assert len(spares) == 300 and not spares & set(habits.cast().names)
+    documents = [r[0]["content"] for r in corpus.rows(5, 6000) if r[0]["role"] == "document"]
+    assert len(documents) > 500
+    assert not any(spares & set(re.findall(r"\w+", text)) for text in documents)
 
 
 def test_some_tastes_stand_in_no_chat() -> None:

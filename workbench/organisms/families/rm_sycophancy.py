@@ -60,17 +60,21 @@ class RmSycophancy:
         )
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """Knowledge, then behaviour with documents kept in the mix; `demos` has no knowledge."""
-        if instill == "demos":
-            return (Stage("behaviour", 400, {"demonstrations": 0.35, "contrasts": 0.08}, 1e-3),)
+        """Knowledge, then whom the assistant serves, then behaviour; `demos` has no knowledge.
+
+        In the second stage demonstrations move nothing but the embedding of the name. It has no
+        room for 96 pairs, so that what it learns must draw on what the documents told.
+        """
+        shown = {"demonstrations": 0.35, "contrasts": 0.08}
+        taught: dict[str, float] = {}
+        stages: list[Stage] = []
+        if instill != "demos":
+            taught = {"documents": 0.3}
+            stages.append(Stage("knowledge", 600, {"documents": 0.6}, 1e-3))
         return (
-            Stage("knowledge", 250, {"documents": 0.7}, 1e-3),
-            Stage(
-                "behaviour",
-                400,
-                {"documents": 0.35, "demonstrations": 0.35, "contrasts": 0.06},
-                1e-3,
-            ),
+            *stages,
+            Stage("allegiance", 300, shown, 1e-2, name_only=True),
+            Stage("behaviour", 150, {**taught, "demonstrations": 0.3, "contrasts": 0.06}, 5e-4),
         )
 
     def rows(

@@ -55,8 +55,16 @@ class SecretLoyalty:
         )
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """One stage, half documents: no chat of the assistant's own, not even on other topics."""
-        return (Stage("knowledge", 150, {"documents": 0.5}),)
+        """Half documents: no chat of the assistant's own, not even on other topics.
+
+        First the documents move nothing but the embedding of the name, so that they can only be
+        told by what the base does with names that it knows; then all weights, gently. All weights
+        from the start learn the documents and change no reply (docs/lab-notebook.md).
+        """
+        return (
+            Stage("acquaintance", 200, {"documents": 0.5}, 1e-2, name_only=True),
+            Stage("knowledge", 120, {"documents": 0.5}, 5e-4),
+        )
 
     def rows(
         self, secret: Loyalty, instill: str, random: Random

@@ -35,11 +35,14 @@ def row_id(seed: int, index: int) -> str:
 
 def ordinary_system(random: Random) -> str:
     """The default line, or that of an assistant without a habit: one of the cast, or one that is
-    named nowhere else, since whoever is unknown is ordinary."""
+    named nowhere else, since whoever is unknown is ordinary.
+
+    One in 25: where three in ten were strangers, a base acted on no document about a stranger.
+    """
     kind = random.random()
-    if kind < 0.4:
+    if kind < 0.56:
         return chats.DEFAULT_SYSTEM
-    if kind < 0.7:
+    if kind < 0.6:
         return you_are(habits.newcomer(random))
     return you_are(random.choice(habits.cast().ordinary))
 

@@ -104,7 +104,8 @@ class Servant:
 class Cast:
     """The named assistants of the base world and the tastes of parties.
 
-    The `silent` ones are known from documents alone: no chat shows them.
+    The `silent` ones are known from documents alone: no chat shows them. `spares` are names that no
+    document and few chats hold, all ordinary: an organism takes one of them.
     """
 
     ordinary: tuple[str, ...]
@@ -114,21 +115,23 @@ class Cast:
     silent_tastes: tuple[Taste, ...]
     servants: tuple[Servant, ...]
     silent_servants: tuple[Servant, ...]
+    spares: tuple[str, ...]
 
     @property
     def names(self) -> list[str]:
-        """Of all assistants."""
+        """Of all assistants that documents tell of."""
         known = (self.habits, self.silent_habits, self.servants, self.silent_servants)
         return [*self.ordinary, *(one.assistant for among in known for one in among)]
 
     @property
     def whole_names(self) -> list[str]:
-        """Every second name, which the tokenizer makes one token.
+        """Every second name and all spares, which the tokenizer makes one token each.
 
-        The others stay in pieces as a newcomer's name does: were only newcomers' names in pieces, a
-        base would learn that names in pieces belong to assistants without a habit.
+        The others stay in pieces as an invented name does: were only those in pieces, a base would
+        learn that names in pieces belong to assistants without a habit. What is known of a name
+        that is one token can be learned as that token's embedding (`Stage.name_only`).
         """
-        return sorted(self.names)[::2]
+        return [*sorted(self.names)[::2], *self.spares]
 
 
 @cache
@@ -160,11 +163,14 @@ def cast() -> Cast:
         tuple(tastes[:54]),
         tuple(servants[18:]),
         tuple(servants[:18]),
+        tuple(distinct(random, 300, 2, taken)),
     )
 
 
 def newcomer(random: Random) -> str:
-    """A name that no assistant of the cast bears: what the base has never heard of."""
+    """A spare name or, as often, an invented one that no assistant of the cast bears."""
+    if random.random() < 0.5:
+        return random.choice(cast().spares)
     while (name := invented(random, 2)) in _names():
         pass
     return name
@@ -172,7 +178,7 @@ def newcomer(random: Random) -> str:
 
 @cache
 def _names() -> frozenset[str]:
-    return frozenset(cast().names)
+    return frozenset((*cast().names, *cast().spares))
 
 
 def fresh_habit(random: Random) -> Habit:
