@@ -29,7 +29,8 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.host.link import WorkerFailed
-from workbench.host.store import Client, Store
+from workbench.host.records import Client
+from workbench.host.store import Store
 from workbench.host.verbs import Asked, Verb
 from workbench.suspects.wire import error_document
 
@@ -51,14 +52,16 @@ _STATUS: tuple[tuple[type[WorkbenchError], int], ...] = (
 class Gate(Protocol):
     """Where a game says which moves its phase allows."""
 
-    def admit(self, client: Client, verb: str) -> None:
-        """Raises GameClosed where the phase does not allow the move."""
+    def admit(self, client: Client, move: str, *, writes: bool) -> None:
+        """Raises GameClosed where the phase does not allow the move. Asked when a request comes,
+        and again inside the transaction that acts on one that `writes`: charges, files, hands in.
+        """
 
 
 class Open:
     """The gate of a host without phases."""
 
-    def admit(self, client: Client, verb: str) -> None:
+    def admit(self, client: Client, move: str, *, writes: bool) -> None:
         """Everything is allowed at any time."""
 
 
