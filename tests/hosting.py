@@ -6,13 +6,13 @@ import dataclasses
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from workbench.access import UNLIMITED, Access, Budget
-from workbench.host.api import Api, ApiSettings
+from workbench.host.api import Api, ApiSettings, Move
 from workbench.host.guard import Gate, Open
 from workbench.host.jobs import Jobs
 from workbench.host.kept import Kept
@@ -64,6 +64,7 @@ def hosted(
     budget: Budget = UNLIMITED,
     gate: Gate | None = None,
     calls_per_second: float = 100_000,
+    moves: Sequence[Move] = (),
 ) -> Iterator[Inside]:
     """Serves a suspect that this process holds to one client."""
     store = Store(state / "host.sqlite")
@@ -84,7 +85,7 @@ def hosted(
     at = gate or Open()
     jobs = Jobs(store, ledger, state / "artifacts", inside.url, at)
     kept = Kept(store, ledger, {"": suspect.id}, at)
-    server = Api(store, jobs, kept, settings, at).server()
+    server = Api(store, jobs, kept, settings, at, moves).server()
     threads = [
         threading.Thread(target=serve, args=(worker, inside, (os.getuid(),), _Patient())),
         threading.Thread(target=server.run, args=([listener],)),

@@ -90,7 +90,7 @@ def main(settings: ApiSettings) -> None:
 def serve(settings: ApiSettings, extend: Extension) -> None:
     """`main`, with a gate and moves of a game's own."""
     store = Store(settings.state / "host.sqlite")
-    store.events()  # a chain that breaks is not gone on with
+    store.check()  # what is damaged is not gone on with
     ledger = Ledger(settings.state / "ledger.duckdb")
     with ledger.exclusive():
         gate, moves = extend(store, ledger)

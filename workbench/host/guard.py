@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import threading
 import time
@@ -173,7 +174,8 @@ def refusal(error: Exception, log: Path) -> Response:
         headers = {"Retry-After": "1"} if status == 503 else {}
         return answer(error_answer(error), status, headers)
     number = secrets.token_hex(6)
-    with log.open("a", encoding="utf-8") as file:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
         file.write(f"{number}\n{''.join(traceback.format_exception(error))}\n")
     failure = SuspectError(
         f"the host failed; its log knows this as {number}", hint="Tell whoever runs the host."

@@ -64,11 +64,11 @@ class Kept:
     def listed(self, client: Client) -> list[dict[str, Any]]:
         """What the client kept, oldest first."""
         rows = self._store.rows("SELECT run FROM kept WHERE client = ? ORDER BY rowid", client.name)
-        found = []
-        for row in rows:
-            for entry in self._ledger.entries(run=row["run"]):
-                found.append({"id": entry.id, **entry.finding.to_json()})
-        return found
+        if not rows:
+            return []
+        entries = self._ledger.entries(runs=[row["run"] for row in rows])
+        by_run = {entry.run: {"id": entry.id, **entry.finding.to_json()} for entry in entries}
+        return [by_run[row["run"]] for row in rows if row["run"] in by_run]
 
     def _run(self, client: Client, id: str, made: str) -> Run:
         return Run(

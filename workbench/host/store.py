@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from workbench.access import Access, Budget
-from workbench.errors import AccessDenied, BadParameter, BudgetExceeded, LedgerDamaged
+from workbench.errors import AccessDenied, BadParameter, BudgetExceeded
 from workbench.findings import JSON
+from workbench.host.anchor import Anchor, check
 from workbench.host.records import SEAT, WHOSE, Call, Client, Receipt, Whose, call_of
-from workbench.host.schema import opened
+from workbench.host.schema import damaged, opened
 from workbench.seal.commit import GENESIS, canonical, chain, parse
 from workbench.suspects.remote import SPENT
 
@@ -41,6 +42,8 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._database = opened(path)
         self._lock = threading.RLock()
+        self._anchor = Anchor(path.with_suffix(".head"))
+        self._appended: Receipt | None = None
 
     def close(self) -> None:
         """Closes the file."""
@@ -245,7 +248,8 @@ class Store:
         head = chain(last.head, body)
         row = (seq, canonical(body).decode(), head)
         self._database.execute("INSERT INTO events VALUES (?, ?, ?)", row)
-        return Receipt(seq, head)
+        self._appended = Receipt(seq, head)
+        return self._appended
 
     def receipt(self) -> Receipt:
         """The chain as it stands."""
@@ -259,12 +263,14 @@ class Store:
             body = parse(row["body"])
             head = chain(head, body)
             if (row["seq"], row["head"]) != (number, head):
-                raise LedgerDamaged(
-                    f"the host's chain breaks at event {number}",
-                    hint="Keep the state directory for inspection, and start with a new one.",
-                )
+                raise damaged(f"its chain breaks at event {number}")
             found.append(body)
         return found
+
+    def check(self) -> None:
+        """Raises LedgerDamaged where the chain breaks, events are missing that were acknowledged,
+        or a meter stands elsewhere than the calls have moved it."""
+        check(self, self._anchor)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -278,8 +284,12 @@ class Store:
                 yield self._database
             except BaseException:
                 self._database.execute("ROLLBACK")
+                self._appended = None
                 raise
             self._database.execute("COMMIT")
+            if self._appended is not None:
+                self._anchor.write(self._appended)
+                self._appended = None
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """The answer to a SELECT."""

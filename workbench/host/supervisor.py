@@ -176,7 +176,7 @@ class Host:
     def _admit(self, granted: Mapping[str, Access]) -> None:
         store = Store(self._state / "host.sqlite")
         try:
-            store.events()
+            store.check()
             for client in self._settings.clients:
                 if client.suspect not in granted:
                     raise ConfigError(
