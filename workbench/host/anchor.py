@@ -9,9 +9,10 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.host.records import Receipt
+from workbench.host.records import WHOSE, Receipt
 from workbench.host.schema import damaged
 from workbench.seal.commit import GENESIS, NotCanonical
+from workbench.suspects.remote import SPENT
 
 if TYPE_CHECKING:
     from workbench.host.store import Store
@@ -51,6 +52,9 @@ def check(store: Store, anchor: Anchor) -> None:
 
 
 def _check(store: Store, acknowledged: Receipt) -> None:
+    (found,) = store.rows("PRAGMA integrity_check(1)")
+    if found[0] != "ok":
+        raise damaged(str(found[0]))
     events = store.events()
     held = store.rows("SELECT head FROM events WHERE seq = ?", acknowledged.seq)
     if acknowledged.seq and (not held or held[0]["head"] != acknowledged.head):
@@ -62,6 +66,16 @@ def _check(store: Store, acknowledged: Receipt) -> None:
     for row in store.rows("SELECT client, whose, reserved FROM calls WHERE state = 'open'"):
         for meter, amount in json.loads(row["reserved"]).items():
             moved[row["client"], row["whose"], meter] += amount
-    for row in store.rows("SELECT * FROM meters"):
-        if row["used"] != moved[row["client"], row["whose"], row["meter"]]:
-            raise damaged(f"{row['meter']} of '{row['client']}' do not agree with its calls")
+    admitted = {event["client"]: event for event in events if event["kind"] == "client"}
+    granted = {row["name"]: row["access"] for row in store.rows("SELECT * FROM clients")}
+    for name, event in admitted.items():
+        if granted.get(name) != ",".join(event["access"]):
+            raise damaged(f"the access of '{name}' is not what it was given")
+    meters = {(r["client"], r["whose"], r["meter"]): r for r in store.rows("SELECT * FROM meters")}
+    if set(meters) != {(name, of, meter) for name in admitted for of in WHOSE for meter in SPENT}:
+        raise damaged("it has other meters than clients were given")
+    for (name, of, meter), row in meters.items():
+        if row["used"] != moved[name, of, meter]:
+            raise damaged(f"{meter} of '{name}' do not agree with its calls")
+        if row["bound"] != admitted[name]["budget"].get(meter):
+            raise damaged(f"the bound on {meter} of '{name}' is not what it was given")

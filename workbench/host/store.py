@@ -282,11 +282,12 @@ class Store:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
+                self._database.execute("COMMIT")
             except BaseException:
-                self._database.execute("ROLLBACK")
+                if self._database.in_transaction:  # SQLite itself takes back what a full disk ends
+                    self._database.execute("ROLLBACK")
                 self._appended = None
                 raise
-            self._database.execute("COMMIT")
             if self._appended is not None:
                 self._anchor.write(self._appended)
                 self._appended = None

@@ -152,8 +152,8 @@ class Ledger:
     def entries(
         self, *, run: str | None = None, group: str | None = None, runs: Sequence[str] | None = None
     ) -> list[Entry]:
-        """Findings with their amendments in the order of filing: of a run, several runs, a group, or
-        all."""
+        """Findings with their amendments in the order of filing: of a run, of several, of a group,
+        or all."""
         with self._reading() as connection:
             if runs is not None:
                 return rows.entries(connection, list(runs))
