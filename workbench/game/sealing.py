@@ -203,7 +203,9 @@ def hosting(
         )
         with Host(served, settings) as host:
             board.note_isolation(isolation(host))
-            (definition.state / URL).write_text(host.url, encoding="ascii")
+            url = definition.state / URL
+            url.touch(mode=0o600)
+            url.write_text(host.url, encoding="ascii")
             yield host
 
 
