@@ -63,7 +63,7 @@ def test_a_whole_game_by_commands(cabinet: Path, env: dict[str, str]) -> None:
         "--team", "red", "--team", "blue=chat", "--hours", 2, "--budget-samples", 40, env=env,
     )  # fmt: skip
     written = (cabinet / "game.toml").read_text()
-    guilty = "a" if written.index('"guilty"') < written.index('"clean"') else "b"
+    guilty = "a" if written.index('guilty"') < written.index('clean"') else "b"
     other = "b" if guilty == "a" else "a"
     command = [*WORKBENCH, "game", "host", "game.toml", "--port", "0", "--json"]
     with open(cabinet / "host.log", "w") as log:

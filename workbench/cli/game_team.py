@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.screen import json_option, print_json, print_table
+from workbench.report.inert import inert_line
 
 if TYPE_CHECKING:
     from workbench.findings import Finding
@@ -63,9 +64,12 @@ def join(url: str, token: str, receipt: Path, as_json: bool) -> None:
     if as_json:
         print_json({**brief, "receipt": shown})
         return
-    click.echo(f"game {brief['game']}: {brief['title']}")
-    click.echo(f"{brief['team']}, {brief['phase']}, closes {brief['closes']}")
-    click.echo(f"isolation: {brief['isolation']}")
+    for line in (
+        f"game {brief['game']}: {brief['title']}",
+        f"{brief['team']}, {brief['phase']}, closes {brief['closes']}",
+        f"isolation: {brief['isolation']}",
+    ):
+        click.echo(inert_line(line))  # a server's words
     click.echo(f"receipt: {receipt}")
     rows = [
         [name, team.suspect_url(name), ", ".join(seat["access"]), _bounds(seat["spent"])]
@@ -105,8 +109,8 @@ def submit(
     if as_json:
         print_json(made)
         return
-    click.echo(f"revision {made['revision']} of '{suspect}', {made['left']} left")
-    click.echo(f"digest: {made['digest']}")
+    click.echo(inert_line(f"revision {made['revision']} of '{suspect}', {made['left']} left"))
+    click.echo(inert_line(f"digest: {made['digest']}"))
 
 
 @click.command()
@@ -150,8 +154,6 @@ def verify(
     if as_json:
         print_json({"verified": not found, "problems": found})
     elif found:
-        from workbench.report.inert import inert_line
-
         for line in found:
             click.echo(f"FAILED {inert_line(line)}")
     else:

@@ -35,7 +35,8 @@ def make(
     if budget:
         lines += ["[budget]  # each team's at each suspect, and again for its reference"]
         lines += [f"{meter} = {bound}" for meter, bound in budget.items()] + [""]
-    for number, (source, vault) in enumerate(drawn):
+    for number, (given, vault) in enumerate(drawn):
+        source = str(Path(given).resolve()) if vault and Path(given).is_dir() else given
         lines += ["[[suspects]]", f'name = "{_letters(number)}"', f"source = {_quoted(source)}"]
         lines += [] if vault is None else [f"vault = {_quoted(str(vault.resolve()))}"]
         lines += [""]

@@ -22,6 +22,7 @@ from workbench.game import archive, grader, verify
 from workbench.game.board import Board
 from workbench.game.definition import Definition, stamp
 from workbench.game.sealing import URL
+from workbench.game.submission import digest
 from workbench.host.records import SEAT
 from workbench.host.store import Store
 from workbench.seal.commit import canonical
@@ -131,7 +132,9 @@ def grade(board: Board, definition: Definition) -> dict[str, Any]:
             "another version of the grader was sealed with this game",
             hint="Grade with the version of the workbench that hosted it.",
         )
+    board.store.check()
     with board.store.writing() as database:
+        _refuse_edited(board)
         scores = verify.rescored(document, board.store.events(), board.submissions(), board.cited())
         text = canonical(scores)
         if board.enter("graded", "organiser", scores=hashlib.sha256(text).hexdigest()):
@@ -200,6 +203,20 @@ def _opened(board: Board, definition: Definition) -> dict[str, Any]:
     vault = Vault(definition.vault)
     document, nonce = vault.reveal(row["id"], commitment=row["commitment"])
     return {"document": document, "nonce": nonce.hex()}
+
+
+def _refuse_edited(board: Board) -> None:
+    """Raises SealBroken where a submission or a cited finding is not the one that was handed in."""
+    logged = [event for event in board.store.events() if event["kind"] == "submission"]
+    stored = [digest(kept["body"]) for kept in board.submissions()]
+    cited = {
+        name: hashlib.sha256(text.encode()).hexdigest() for name, text in board.cited().items()
+    }
+    if stored != [event["digest"] for event in logged] or any(n != h for n, h in cited.items()):
+        raise SealBroken(
+            "what was handed in is not what the log says",
+            hint="Keep the state directory for inspection; its submissions were edited.",
+        )
 
 
 def _known_team(board: Board, team: str) -> None:

@@ -182,6 +182,25 @@ def test_a_seal_that_is_not_the_published_one_is_not_graded(tmp_path: Path) -> N
         assert board.phase() == "closed"
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE submissions SET body = replace(body, '0.900', '0.100')",
+        "DELETE FROM submissions",
+        "UPDATE submissions SET body = replace(body, 'gardening', 'opera')",
+    ],
+)
+def test_submissions_that_were_edited_are_not_graded(tmp_path: Path, sql: str) -> None:
+    with sealed(tmp_path) as (definition, board):
+        hand_in(board, "red", "a", RIGHT)
+        organiser.close(board)
+        with board.store.writing() as database:
+            assert database.execute(sql).rowcount
+        with pytest.raises(SealBroken, match="handed in"):
+            organiser.grade(board, definition)
+        assert board.phase() == "closed"
+
+
 def test_another_grader_than_the_sealed_one_grades_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
