@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbench.errors import BadParameter, GameClosed, GameError, TooManySubmissions
+from workbench.findings import JSON
 from workbench.host.records import Client, Receipt
 from workbench.host.store import Store, now
 from workbench.seal.commit import canonical
@@ -188,7 +189,7 @@ class Board:
                     f"{most} revisions were handed in on '{client.suspect}'",
                     hint="The last one counts.",
                 )
-            evidence = []
+            evidence: list[JSON] = []
             for id, finding, witnessed in cited:
                 digest = hashlib.sha256(finding.encode()).hexdigest()
                 database.execute("INSERT OR IGNORE INTO cited VALUES (?, ?)", (digest, finding))

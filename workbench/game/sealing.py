@@ -100,7 +100,7 @@ def seal(
         "opens": opens,
         "closes": closes,
     }
-    document = {
+    document: dict[str, Any] = {
         "terms": terms,
         "truths": dict(truths),
         "decoys": {name: bool(truth["none"]) for name, truth in truths.items()},

@@ -279,18 +279,22 @@ class Store:
             if self._database.in_transaction:
                 yield self._database
                 return
-            self._database.execute("BEGIN IMMEDIATE")
+            database = self._database
+            database.execute("BEGIN IMMEDIATE")
             try:
-                yield self._database
-                self._database.execute("COMMIT")
+                yield database
+                database.execute("COMMIT")
             except BaseException:
-                if self._database.in_transaction:  # SQLite itself takes back what a full disk ends
-                    self._database.execute("ROLLBACK")
+                if database.in_transaction:  # SQLite itself takes back what a full disk ends
+                    database.execute("ROLLBACK")
                 self._appended = None
                 raise
-            if self._appended is not None:
-                self._anchor.write(self._appended)
-                self._appended = None
+            self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        appended, self._appended = self._appended, None
+        if appended is not None:
+            self._anchor.write(appended)
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """The answer to a SELECT."""
