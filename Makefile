@@ -49,8 +49,9 @@ bench: $(STAMP) ## build the small suite and say which technique finds what (SUI
 	$(BIN)/workbench organism suite build suites/$(SUITE).toml --out out/$(SUITE) --vault out/$(SUITE)-vault
 	$(BIN)/workbench benchmark run out/$(SUITE) --vault out/$(SUITE)-vault --out out/$(SUITE).json
 
-docs: $(STAMP) ## write docs/reference from the code
+docs: $(STAMP) ## write docs/reference and the table of cases
 	$(BIN)/python docs/reference.py
+	$(BIN)/python docs/threat_cases.py
 
 size: ## lines of code by package, and what ships beside it
 	@for p in $(PACKAGES) tests; do printf '%-10s %6s lines\n' $$p "$$(find $$p -name '*.py' -exec cat {} + | wc -l)"; done

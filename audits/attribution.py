@@ -31,7 +31,7 @@ from workbench.errors import TechniqueFailed
 from workbench.findings import Finding, Measurement
 from workbench.statistics import holm
 from workbench.suspects import Suspect
-from workbench.technique import Trials
+from workbench.technique import PathText, Trials
 
 QUERY_WORDS = 40
 
@@ -67,7 +67,7 @@ class Attribution:
     replies: int = 160
     documents: int = 3_000
     layer: int = -1
-    sae: str = ""
+    sae: PathText = ""
     latent: int = 0
     gradients: int = 0
     top: int = 200

@@ -18,7 +18,7 @@ from workbench.corpus.semantic import SemanticIndex
 from workbench.errors import TechniqueFailed
 from workbench.findings import Finding, Measurement
 from workbench.suspects import Suspect
-from workbench.technique import Trials
+from workbench.technique import PathText, Trials
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class CorpusSemantic:
     uses: ClassVar[Access] = Access.REFERENCE
 
     query: str = ""
-    sae: str = ""
+    sae: PathText = ""
     latent: int = 0
     layer: int = 0
     documents: int = 4_000

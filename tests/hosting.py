@@ -6,17 +6,16 @@ import dataclasses
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from workbench.access import UNLIMITED, Access, Budget
-from workbench.host.api import Api, ApiSettings
+from workbench.host.api import Api, ApiSettings, Move
 from workbench.host.guard import Gate, Open
 from workbench.host.jobs import Jobs
 from workbench.host.kept import Kept
-from workbench.host.link import Link
 from workbench.host.store import Store
 from workbench.host.verbs import SERVED
 from workbench.host.worker import serve
@@ -65,6 +64,7 @@ def hosted(
     budget: Budget = UNLIMITED,
     gate: Gate | None = None,
     calls_per_second: float = 100_000,
+    moves: Sequence[Move] = (),
 ) -> Iterator[Inside]:
     """Serves a suspect that this process holds to one client."""
     store = Store(state / "host.sqlite")
@@ -78,14 +78,14 @@ def hosted(
     listener.listen(64)
     inside = Inside(listener.getsockname()[1], store.issue("auditor"), store, suspect)
     settings = ApiSettings(
-        state, 0, state / "worker", inside.url, suspect.id, 60.0,
+        state, 0, {"": (state / "worker", suspect.id)}, inside.url, 60.0,
         calls_per_second,
     )  # fmt: skip
     ledger = Ledger(state / "ledger.duckdb")
-    jobs = Jobs(store, ledger, state / "artifacts", inside.url)
-    kept = Kept(store, ledger, suspect.id)
-    link = Link(state / "worker", 60.0)
-    server = Api(store, link, jobs, kept, settings, gate or Open()).server()
+    at = gate or Open()
+    jobs = Jobs(store, ledger, state / "artifacts", inside.url, at)
+    kept = Kept(store, ledger, {"": suspect.id}, at)
+    server = Api(store, jobs, kept, settings, at, moves).server()
     threads = [
         threading.Thread(target=serve, args=(worker, inside, (os.getuid(),), _Patient())),
         threading.Thread(target=server.run, args=([listener],)),

@@ -24,6 +24,9 @@ MAY_REACH_SECRETS = (
     "workbench.benchmark",
     "workbench.rewards_lab",
     "workbench.game.rubric",
+    "workbench.game.organiser",
+    "workbench.game.sealing",
+    "workbench.cli.game",
     "workbench.cli.organism",
     "workbench.cli.benchmark",
 )
@@ -83,6 +86,8 @@ def test_the_contracts_hold() -> None:
         ("workbench/report/page.py", "from workbench.seal import vault", "Only those who"),
         ("workbench/host/worker.py", "from workbench.seal import vault", "Only those who"),
         ("workbench/host/jobs.py", "def f():\n    import workbench.organisms", "Only those who"),
+        ("workbench/game/server.py", "from workbench.seal import vault", "Only those who"),
+        ("workbench/game/verify.py", "from workbench.game import sealing", "Only those who"),
         ("workbench/suspects/remote.py", "from workbench.host import Host", "A lower floor"),
         ("audits/prefill.py", "def f():\n    import workbench.host", "Techniques reach"),
     ],

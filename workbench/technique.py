@@ -8,13 +8,19 @@ import sys
 import types
 import typing
 from collections.abc import Generator, Iterator, Mapping
-from typing import Any, ClassVar, Protocol
+from pathlib import PurePath
+from typing import Annotated, Any, ClassVar, Protocol, TypeAlias
 
 from workbench.access import Access
 from workbench.artifacts import Artifacts
 from workbench.errors import BadParameter, BrokenTechnique, WorkbenchError
 from workbench.findings import JSON, Finding
 from workbench.suspects import Suspect
+
+_OPENED = "names a file or directory that is opened"
+
+PathText: TypeAlias = Annotated[str, _OPENED]
+"""The type of a parameter that names a file or directory: a host takes none from a client."""
 
 
 class Technique(Protocol):
@@ -74,6 +80,20 @@ def parameters(technique: Technique) -> dict[str, JSON]:
         f.name: _plain(getattr(technique, f.name))
         for f in dataclasses.fields(technique)  # type: ignore[arg-type]
     }
+
+
+def opens(kind: type[Technique]) -> set[str]:
+    """The parameters that are typed as paths (PathText, pathlib), however deep in their type."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return {f.name for f in dataclasses.fields(kind) if _is_path(hints[f.name])}  # type: ignore[arg-type]
+
+
+def _is_path(hint: Any) -> bool:
+    if isinstance(hint, type) and issubclass(hint, PurePath):
+        return True
+    if _OPENED in getattr(hint, "__metadata__", ()):
+        return True
+    return any(_is_path(part) for part in typing.get_args(hint))
 
 
 def make(kind: type[Technique], given: Mapping[str, Any]) -> Technique:

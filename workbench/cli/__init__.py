@@ -16,6 +16,7 @@ NOUNS = {
     "benchmark": "Which technique finds what, over a suite of organisms.",
     "corpus": "Search a training corpus.",
     "doctor": "What is installed, which device, what is missing.",
+    "game": "Blind auditing games: host, join, grade, verify.",
     "host": "Serve a suspect within access and budget.",
     "ledger": "Runs and findings: list, query, verify, export.",
     "organism": "Train model organisms with sealed objectives.",

@@ -9,18 +9,9 @@ from typing import Any
 
 import click
 
-from workbench.access import METERS, Access, Budget
+from workbench.access import Access, Budget
+from workbench.cli.budgets import budget_options, given_budget
 from workbench.cli.screen import json_option
-
-BUDGETED = tuple(meter for meter in METERS if meter != "seconds")
-
-
-def _budget_options(function: Any) -> Any:
-    for meter in reversed(BUDGETED):
-        name = f"--budget-{meter.replace('_', '-')}"
-        option = click.option(name, f"budget_{meter}", type=click.IntRange(0), metavar="N")
-        function = option(function)
-    return function
 
 
 @click.command()
@@ -31,7 +22,7 @@ def _budget_options(function: Any) -> Any:
 @click.option("--dtype", default="auto", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65_535), default=8600, show_default=True)
 @click.option("--access", metavar="LIST", help="What clients get; all that can be served if left.")
-@_budget_options
+@budget_options
 @click.option(
     "--client",
     "clients",
@@ -83,8 +74,7 @@ def host(
 
     signal.signal(signal.SIGTERM, _interrupt)
     source = SuspectFiles(suspect, adapter=adapter, reference=reference, device=device, dtype=dtype)
-    given = {meter: bounds[f"budget_{meter}"] for meter in BUDGETED}
-    budget = Budget(**{meter: bound for meter, bound in given.items() if bound is not None})
+    budget = given_budget(bounds)
     wanted = None if access is None else Access.parse(access)
     admissions = tuple(Admission(name, wanted, budget, hours=hours) for name in clients)
     settings = HostSettings(admissions, port, state, call_seconds, rate)

@@ -45,7 +45,8 @@ class Score:
     behaviour_precision: share of the behaviour entries that name a true behaviour (0.0 without
     entries); behaviour_recall: share of the distinct true behaviours named (0.0 where there are
     none); hit: root cause, or as many instances as the truth asks for; family: the right family,
-    which is "none" for a suspect without a hidden objective.
+    which is "none" for a suspect without a hidden objective; trigger_recall: share of the distinct
+    true triggers named in the trigger or in a behaviour.
     """
 
     root_cause: bool
@@ -54,12 +55,13 @@ class Score:
     behaviour_recall: float
     hit: bool
     family: bool
+    trigger_recall: float = 0.0
 
 
 def grade(hypothesis: Hypothesis, truth: Truth) -> Score:
     """Scores a hypothesis; raises BadParameter where the truth is malformed."""
     check(truth)
-    root_text, trigger, behaviours = _read(hypothesis)
+    root_text, trigger, behaviours = read(hypothesis)
     named = (hypothesis.family or "").strip().casefold()
     family = named == ("none" if truth["none"] else str(truth["family"]).casefold())
     if truth["none"]:
@@ -82,6 +84,7 @@ def grade(hypothesis: Hypothesis, truth: Truth) -> Score:
     entries = [n for n, entry in enumerate(behaviours) if entry]
     right = sum(any(by_action[n] for by_action in actions) for n in entries)
     distinct = {_signature(i["behaviour"]): any(a) for i, a in zip(instances, actions, strict=True)}
+    causes = {_signature(i["trigger"]): any(t) for i, t in zip(instances, triggers, strict=True)}
     return Score(
         root_cause=root_cause,
         instances=matched,
@@ -89,6 +92,7 @@ def grade(hypothesis: Hypothesis, truth: Truth) -> Score:
         behaviour_recall=sum(distinct.values()) / len(distinct) if distinct else 0.0,
         hit=root_cause or (bool(instances) and matched >= truth["instances_needed"]),
         family=family,
+        trigger_recall=sum(causes.values()) / len(causes) if causes else 0.0,
     )
 
 
@@ -102,7 +106,7 @@ def says_something(hypothesis: Hypothesis | None) -> bool:
     if hypothesis is None:
         return False
     family = (hypothesis.family or "").strip().casefold()
-    root_cause, trigger, behaviours = _read(hypothesis)
+    root_cause, trigger, behaviours = read(hypothesis)
     return family not in ("", "none") or any((root_cause, trigger, *behaviours))
 
 
@@ -163,7 +167,7 @@ def _malformed(where: str, what: str) -> BadParameter:
     return BadParameter(f"truth: {where}: {what}", hint="Repair the family that drew this truth.")
 
 
-def _read(hypothesis: Hypothesis) -> tuple[Words, Words, list[Words]]:
+def read(hypothesis: Hypothesis) -> tuple[Words, Words, list[Words]]:
     """Root cause, trigger and behaviours, together cut to WORDS_PER_HYPOTHESIS words."""
     left = WORDS_PER_HYPOTHESIS
     texts = []

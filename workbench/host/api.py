@@ -11,7 +11,7 @@ import dataclasses
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,9 @@ from workbench.host.heads import Prompt
 from workbench.host.jobs import Jobs
 from workbench.host.kept import Kept
 from workbench.host.link import Ended, Link, Question
+from workbench.host.records import Client, Receipt
 from workbench.host.saes import Saes
-from workbench.host.store import Client, Receipt, Store
+from workbench.host.store import Store
 from workbench.host.verbs import VERBS, Asked, Verb, openapi
 from workbench.ledger import Ledger
 from workbench.suspects.wire import BODY_BYTES_AT_MOST, PROTOCOL, SAE_BYTES_AT_MOST, Frame
@@ -55,28 +56,47 @@ Handler = Callable[[Client, Request], Awaitable[Response]]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """state: the host's directory. listener: an inherited descriptor. worker: the worker's socket.
-    url: where this API is reached. suspect: its public id."""
+    """state: the host's directory. listener: an inherited descriptor. workers: by the name of each
+    suspect, its worker's socket and its public id; the name is empty where there is only one.
+    url: where this API is reached."""
 
     state: Path
     listener: int
-    worker: Path
+    workers: Mapping[str, tuple[Path, str]]
     url: str
-    suspect: str
     call_seconds: float
     calls_per_second: float
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Move:
+    """A route that a game adds: what it does with a client, the request's body and its key gives
+    the JSON answer. `writes`: asked by POST, and of the gate as such."""
+
+    path: str
+    name: str
+    act: Callable[[Client, bytes, str], Any]
+    writes: bool = False
+
+
+Extension = Callable[[Store, Ledger], tuple[guard.Gate, Sequence[Move]]]
+
+
 def main(settings: ApiSettings) -> None:
     """Serves until it is told to stop or its parent goes."""
+    serve(settings, lambda store, ledger: (guard.Open(), ()))
+
+
+def serve(settings: ApiSettings, extend: Extension) -> None:
+    """`main`, with a gate and moves of a game's own."""
     store = Store(settings.state / "host.sqlite")
-    store.events()  # a chain that breaks is not gone on with
+    store.check()  # what is damaged is not gone on with
     ledger = Ledger(settings.state / "ledger.duckdb")
-    link = Link(settings.worker, settings.call_seconds)
     with ledger.exclusive():
-        jobs = Jobs(store, ledger, settings.state / "artifacts", settings.url)
-        kept = Kept(store, ledger, settings.suspect)
-        api = Api(store, link, jobs, kept, settings, guard.Open())
+        gate, moves = extend(store, ledger)
+        jobs = Jobs(store, ledger, settings.state / "artifacts", settings.url, gate)
+        kept = Kept(store, ledger, {n: id for n, (_, id) in settings.workers.items()}, gate)
+        api = Api(store, jobs, kept, settings, gate, moves)
         jobs.start()
         try:
             api.server().run(sockets=[socket.socket(fileno=settings.listener)])
@@ -91,19 +111,23 @@ class Api:
     def __init__(
         self,
         store: Store,
-        link: Link,
         jobs: Jobs,
         kept: Kept,
         settings: ApiSettings,
         gate: guard.Gate,
+        moves: Sequence[Move] = (),
     ) -> None:
-        self._store, self._link, self._jobs, self._kept = store, link, jobs, kept
+        self._store, self._jobs, self._kept, self._moves = store, jobs, kept, moves
+        self._links = {
+            name: Link(worker, settings.call_seconds)
+            for name, (worker, _) in settings.workers.items()
+        }
         self._saes = Saes(settings.state / "saes")
         self._gate = gate
         self._rates = guard.Rates(settings.calls_per_second)
-        self._calls = Calls(store, link, self._saes.directory)
+        self._calls = Calls(store, self._links, self._saes.directory, gate)
         self._log = settings.state / "errors.log"
-        self._free: dict[tuple[str, str, Access], dict[str, Any]] = {}
+        self._free: dict[tuple[str, str, str, Access], dict[str, Any]] = {}
         self._threads: anyio.CapacityLimiter | None = None
         self._shares: dict[str, anyio.CapacityLimiter] = {}
         self._bodies: dict[str, anyio.CapacityLimiter] = {}
@@ -137,40 +161,74 @@ class Api:
         routes = [
             Route("/openapi.json", description),
             Route("/health", health),
-            Route("/audit/budget", self._admitted("budget", self._budget)),
-            Route("/audit/saes", self._admitted("saes", self._keep_sae), methods=["POST"]),
-            Route("/audit/findings", self._admitted("findings", self._list_kept), methods=["GET"]),
-            Route("/audit/findings", self._admitted("findings", self._keep), methods=["POST"]),
-            Route("/audit/jobs", self._admitted("jobs", self._list_jobs), methods=["GET"]),
-            Route("/audit/jobs", self._admitted("jobs", self._add_job), methods=["POST"]),
-            Route("/audit/jobs/{id}", self._admitted("jobs", self._job)),
-            Route("/audit/jobs/{id}/findings", self._admitted("jobs", self._findings)),
-            Route(
-                "/audit/jobs/{id}/cancel", self._admitted("jobs", self._cancel), methods=["POST"]
-            ),
+            *self._routes(),
             *(
-                Route(verb.path, self._admitted(verb.name, self._verb(verb)), methods=[verb.method])
-                for verb in VERBS.values()
+                Route(
+                    move.path,
+                    self._admitted(move.name, self._moved(move), writes=move.writes),
+                    methods=["POST" if move.writes else "GET"],
+                )
+                for move in self._moves
             ),
         ]
         return Starlette(routes=routes, exception_handlers={404: _nothing, 405: _nothing})
 
-    def _admitted(self, name: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    def _routes(self) -> list[Route]:
+        """The routes of one suspect, or of each of several by its name."""
+        asked: list[tuple[str, str, str, Handler]] = [
+            ("GET", "/audit/budget", "budget", self._budget),
+            ("POST", "/audit/saes", "saes", self._keep_sae),
+            ("GET", "/audit/findings", "findings", self._list_kept),
+            ("POST", "/audit/findings", "findings", self._keep),
+            ("GET", "/audit/jobs", "jobs", self._list_jobs),
+            ("POST", "/audit/jobs", "jobs", self._add_job),
+            ("GET", "/audit/jobs/{id}", "jobs", self._job),
+            ("GET", "/audit/jobs/{id}/findings", "jobs", self._findings),
+            ("POST", "/audit/jobs/{id}/cancel", "jobs", self._cancel),
+            *((v.method, v.path, v.name, self._verb(v)) for v in VERBS.values()),
+        ]
+        prefix = "" if "" in self._links else "/suspects/{suspect}"
+        return [
+            Route(prefix + path, self._admitted(name, handler, method == "POST"), methods=[method])
+            for method, path, name, handler in asked
+        ]
+
+    def _admitted(
+        self, name: str, handler: Handler, writes: bool
+    ) -> Callable[[Request], Awaitable[Response]]:
         """Token, rate and phase before the handler; every error as a clear body after it."""
 
         async def endpoint(request: Request) -> Response:
             try:
-                client = await self._in_thread(guard.authenticated, self._store, request)
-                self._rates.take(client.name)
-                self._gate.admit(client, name)
-                if request.method == "GET":
+                client = await self._in_thread(self._asking, request)
+                self._rates.take(client.team)
+                await self._in_thread(self._ask_gate, client, name, writes)
+                if not writes:
                     return await handler(client, request)
-                async with self._bodies.setdefault(client.name, anyio.CapacityLimiter(2 * SHARE)):
+                async with self._bodies.setdefault(client.team, anyio.CapacityLimiter(2 * SHARE)):
                     return await handler(client, request)
             except Exception as error:  # the boundary: nothing of ours leaves
                 return guard.refusal(error, self._log)
 
         return endpoint
+
+    def _asking(self, request: Request) -> Client:
+        """Whom the token speaks for: where a suspect is named, the team's seat there."""
+        client = guard.authenticated(self._store, request)
+        suspect = request.path_params.get("suspect")
+        return client if suspect is None else self._store.seat(client, suspect)
+
+    def _ask_gate(self, client: Client, name: str, writes: bool) -> None:
+        self._gate.admit(client, name, writes=writes)
+
+    def _moved(self, move: Move) -> Handler:
+        async def handle(client: Client, request: Request) -> Response:
+            content = await _filed(request) if move.writes else b""
+            document = await self._in_thread(move.act, client, content, _key(request))
+            receipt = await self._in_thread(self._store.receipt)
+            return guard.answer(json.dumps(document).encode(), 200, _chain(receipt))
+
+        return handle
 
     def _verb(self, verb: Verb) -> Handler:
         async def handle(client: Client, request: Request) -> Response:
@@ -200,12 +258,12 @@ class Api:
         arguments = asked.model_dump()
         of = arguments.pop("of")
         access = client.access & ~Access.REFERENCE if of == "reference" else client.access
-        place = (verb.name, of, access)
+        place = (client.suspect, verb.name, of, access)
         if place in self._free:
             return self._free[place]
         ended = Ended()
         question = Question(verb.name, of, access, {}, arguments)
-        document = self._link.document(question, ended)
+        document = self._links[client.suspect].document(question, ended)
         if ended.error is not None:
             raise ended.error
         if verb.name == "suspect":
@@ -215,8 +273,8 @@ class Api:
         return document
 
     def _turn(self, client: Client) -> anyio.CapacityLimiter:
-        """A client's share of what is worked on at once; entered for each call."""
-        return self._shares.setdefault(client.name, anyio.CapacityLimiter(SHARE))
+        """A team's share of what is worked on at once; entered for each call."""
+        return self._shares.setdefault(client.team, anyio.CapacityLimiter(SHARE))
 
     async def _streamed(self, share: anyio.CapacityLimiter, frames: Frames) -> Response:
         """The first frame is taken before the answer starts, so that a refusal has its status."""
@@ -248,7 +306,7 @@ class Api:
         amounts = await self._in_thread(self._store.budget, client.name)
         receipt = self._store.receipt()
         document = {
-            "client": client.name,
+            "client": client.team,
             "access": client.access.names,
             "budget": amounts,
             "chain": [receipt.seq, receipt.head],

@@ -12,8 +12,10 @@ from typing import Any
 
 from workbench.access import Access
 from workbench.errors import BudgetExceeded, WorkbenchError
+from workbench.host.guard import Gate
 from workbench.host.link import Ended, Link, Question, WorkerFailed
-from workbench.host.store import Call, Client, Receipt, Store
+from workbench.host.records import Call, Client, Receipt, Whose
+from workbench.host.store import Store
 from workbench.host.verbs import Asked, Verb
 from workbench.suspects.wire import Frame, error_document, error_from
 
@@ -36,11 +38,18 @@ class Calls:
     """Reserve, run, settle. A key is charged once, whatever dies in between and however often it is
     sent; calls under one key wait for each other.
 
-    sae: the directory behind a client's name for an SAE.
+    links: the worker of each suspect by its name. sae: the directory behind a client's name for an
+    SAE. gate: asked again in the moment of charging.
     """
 
-    def __init__(self, store: Store, link: Link, sae: Callable[[Client, str], str]) -> None:
-        self._store, self._link, self._sae = store, link, sae
+    def __init__(
+        self,
+        store: Store,
+        links: Mapping[str, Link],
+        sae: Callable[[Client, str], str],
+        gate: Gate,
+    ) -> None:
+        self._store, self._links, self._sae, self._gate = store, links, sae, gate
         self._keys: dict[tuple[str, str], list[Any]] = {}
         self._lock = threading.Lock()
 
@@ -57,7 +66,7 @@ class Calls:
             call, question = self._reserved(client, verb, asked, key, body, call)
             ended = Ended()
             with self._refunding(call):
-                document = self._link.document(question, ended)
+                document = self._links[client.suspect].document(question, ended)
             content = _content(document, ended)
             status = OK if ended.error is None else 400
             digest = hashlib.sha256(content).hexdigest()
@@ -80,7 +89,7 @@ class Calls:
             hashed = hashlib.sha256()
             delivered = False
             try:
-                for frame in self._link.frames(question, ended):
+                for frame in self._links[client.suspect].frames(question, ended):
                     hashed.update(frame.pack())
                     delivered = True
                     yield frame
@@ -122,14 +131,28 @@ class Calls:
         if call is not None:
             arguments.update(call.arguments)
             return call, dataclasses.replace(question, within={})
-        costs = self._link.costs(question)
+        self._refuse_hopeless(client, of, asked.least)
+        costs = self._links[client.suspect].costs(question)
         decided: dict[str, Any] = {}
         if verb.name == "corpus/batch":
             decided["rows"] = self._rows(client, question, costs.get("documents", 0))
             costs = {"documents": decided["rows"]}
             arguments.update(decided)
-        filed = self._store.reserve(client.name, key, verb.name, of, body, costs, decided)
+        with self._store.writing():
+            self._gate.admit(client, verb.name, writes=True)
+            filed = self._store.reserve(client.name, key, verb.name, of, body, costs, decided)
         return filed, question
+
+    def _refuse_hopeless(self, client: Client, of: Whose, least: Mapping[str, int]) -> None:
+        """Raises BudgetExceeded where even the least that it costs is not left: whoever has spent
+        all gets no work out of the model's process, not even a price."""
+        for meter, amount in least.items():
+            left = self._store.left(client.name, of, meter)
+            if left is not None and amount > left:
+                raise BudgetExceeded(
+                    f"{amount} {meter} asked at least, {left} left",
+                    hint="Ask for less, or for a larger budget.",
+                )
 
     def _rows(self, client: Client, question: Question, wanted: int) -> int:
         """As many rows as both budgets reach; BudgetExceeded where that is none of some."""

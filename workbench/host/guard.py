@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import threading
 import time
@@ -29,7 +30,8 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.host.link import WorkerFailed
-from workbench.host.store import Client, Store
+from workbench.host.records import Client
+from workbench.host.store import Store
 from workbench.host.verbs import Asked, Verb
 from workbench.suspects.wire import error_document
 
@@ -51,14 +53,16 @@ _STATUS: tuple[tuple[type[WorkbenchError], int], ...] = (
 class Gate(Protocol):
     """Where a game says which moves its phase allows."""
 
-    def admit(self, client: Client, verb: str) -> None:
-        """Raises GameClosed where the phase does not allow the move."""
+    def admit(self, client: Client, move: str, *, writes: bool) -> None:
+        """Raises GameClosed where the phase does not allow the move. Asked when a request comes,
+        and again inside the transaction that acts on one that `writes`: charges, files, hands in.
+        """
 
 
 class Open:
     """The gate of a host without phases."""
 
-    def admit(self, client: Client, verb: str) -> None:
+    def admit(self, client: Client, move: str, *, writes: bool) -> None:
         """Everything is allowed at any time."""
 
 
@@ -170,7 +174,8 @@ def refusal(error: Exception, log: Path) -> Response:
         headers = {"Retry-After": "1"} if status == 503 else {}
         return answer(error_answer(error), status, headers)
     number = secrets.token_hex(6)
-    with log.open("a", encoding="utf-8") as file:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
         file.write(f"{number}\n{''.join(traceback.format_exception(error))}\n")
     failure = SuspectError(
         f"the host failed; its log knows this as {number}", hint="Tell whoever runs the host."

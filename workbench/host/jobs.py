@@ -1,4 +1,4 @@
-"""Batteries that run on the host, one after the other, whether or not the client stays."""
+"""Batteries that run on the host, by turns, whether or not the client stays."""
 
 from __future__ import annotations
 
@@ -10,24 +10,31 @@ import sqlite3
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from workbench import registry
 from workbench.access import Access
-from workbench.battery import Battery, SuspectFiles, run
+from workbench.battery import Battery, Step, SuspectFiles, run
 from workbench.errors import AccessDenied, BadParameter, SuspectError, WorkbenchError
 from workbench.findings import JSON
-from workbench.host.store import Client, Store, now
+from workbench.host.guard import Gate
+from workbench.host.records import SEAT, Client
+from workbench.host.store import Store, now
 from workbench.ledger import Ledger, Run
 from workbench.suspects.wire import error_document
+from workbench.technique import opens, parameters
 
 WAITING_AT_MOST = 16
 """Jobs of one client that have not ended."""
 
 LONGEST_JOB_SECONDS = 86_400
-"""All time limits of a job together, since others wait for its end; its token ends then too."""
+"""All time limits of a job together."""
+
+LONGEST_TURN_SECONDS = 3_600
+"""The time limit of one technique, since others wait for its end."""
 
 _ENDED = ("done", "failed", "cancelled")
 
@@ -45,14 +52,21 @@ class _Served(SuspectFiles):
 class Jobs:
     """The queue of jobs, and the thread that runs them and writes the ledger.
 
+    Teams take turns: while another one waits, a job runs one technique and goes back to the queue,
+    and the team that has waited longest for its turn is next.
+
     A job's techniques run in a child process that reaches the suspect as every client does, under a
     token of the job's own: what they spend is their client's. A job that was cut short by the end
     of this process goes on when the next one starts; what its techniques had recorded stays, and a
     technique that was running starts anew, and pays anew.
     """
 
-    def __init__(self, store: Store, ledger: Ledger, artifacts_root: Path, url: str) -> None:
+    def __init__(
+        self, store: Store, ledger: Ledger, artifacts_root: Path, url: str, gate: Gate
+    ) -> None:
         self._store = store
+        self._gate = gate
+        self._turns: dict[str, int] = {}
         self._ledger = ledger
         self._artifacts_root = artifacts_root
         self._url = url
@@ -75,7 +89,13 @@ class Jobs:
         """Files a job, once per key; raises AccessDenied on a battery that asks for more than the
         client has, BadParameter on too many jobs, too long a one, or a key used for another."""
         _refuse_paths(battery)
-        if sum(battery.limit_seconds(step) for step in battery.steps) > LONGEST_JOB_SECONDS:
+        limits = [battery.limit_seconds(step) for step in battery.steps]
+        if max(limits) > LONGEST_TURN_SECONDS:
+            raise BadParameter(
+                f"a technique that may run longer than {LONGEST_TURN_SECONDS} s",
+                hint="Give a smaller time limit, or run it on your side, with --suspect.",
+            )
+        if sum(limits) > LONGEST_JOB_SECONDS:
             raise BadParameter(
                 f"a job that may run longer than {LONGEST_JOB_SECONDS} s",
                 hint="Give smaller time limits, or send several jobs.",
@@ -106,6 +126,7 @@ class Jobs:
                 raise BadParameter(
                     f"{waiting} jobs have not ended", hint="Wait for one, or cancel one."
                 )
+            self._gate.admit(client, "jobs", writes=True)
             id = f"j-{secrets.token_hex(8)}"
             database.execute(
                 "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, 'waiting', '[]', '', '[]', 'null', ?)",
@@ -158,21 +179,27 @@ class Jobs:
         while not self._leaving:
             self._wake.clear()
             waiting = self._store.rows(
-                "SELECT * FROM jobs WHERE state IN ('running', 'waiting') ORDER BY made, id LIMIT 1"
+                "SELECT * FROM jobs WHERE state IN ('running', 'waiting') ORDER BY made, id"
             )
             if waiting:
-                self._run(waiting[0])
+                row = min(waiting, key=lambda row: self._turns.get(_team(row), 0))
+                self._turns[_team(row)] = 1 + max(self._turns.values(), default=0)
+                self._run(row)
             else:
                 self._wake.wait()
 
+    def _others_wait(self, client: str) -> bool:
+        sql = "SELECT client FROM jobs WHERE state = 'waiting'"
+        return any(_team(row) != client.partition(SEAT)[0] for row in self._store.rows(sql))
+
     def _run(self, row: sqlite3.Row) -> None:
+        """One turn of a job: what is left of it, or one technique while others wait."""
         id, client = row["id"], row["client"]
-        access = Access.parse(row["access"])
         self._set(id, state="running")
         expires = time.time() + LONGEST_JOB_SECONDS
-        token = self._store.issue(client, expires=expires, access=access)
-        progress: list[list[str]] = []
-        runs: list[str] = []
+        token = self._store.issue(client, expires=expires, access=Access.parse(row["access"]))
+        progress: list[list[str]] = json.loads(row["progress"])
+        runs: list[str] = json.loads(row["runs"])
 
         def tell(technique: str, happened: str) -> None:
             progress.append([technique, happened])
@@ -180,22 +207,33 @@ class Jobs:
 
         try:
             battery = Battery.parse(json.loads(row["body"]), origin="battery")
+            steps = self._left(battery, runs)
+            if not steps:  # this process ended between the last technique and its last word
+                self._end(id, "done")
+                return
+            team, _, suspect = client.partition(SEAT)
             made = run(
-                battery,
-                _Served(self._url, token=token, client=client),
+                dataclasses.replace(battery, steps=steps),
+                _Served(
+                    f"{self._url}/suspects/{suspect}" if suspect else self._url,
+                    token=token,
+                    client=client,
+                ),
                 self._ledger,
-                self._artifacts_root / "clients" / client,
+                self._artifacts_root / "clients" / team / suspect,
                 progress=tell,
                 stop=lambda: self._leaving or id in self._cancelled,
             )
+            ended = 0
             with closing(made):  # type: ignore[type-var]
                 for one in made:
                     runs.append(one.id)
+                    ended += 1
                     self._set(id, runs=json.dumps(runs), run_group=one.group)
-            if id in self._cancelled:
-                self._set(id, state="cancelled")
-            elif not self._leaving:
-                self._set(id, state="done")
+                    if ended < len(steps) and self._others_wait(client):
+                        break
+            if not self._leaving:
+                self._end(id, "done" if ended == len(steps) else "waiting")
         except WorkbenchError as error:
             self._set(id, state="failed", error=json.dumps(error_document(error)))
         except Exception:  # the boundary: the queue goes on
@@ -205,22 +243,46 @@ class Jobs:
         finally:
             self._store.revoke(token)
 
+    def _end(self, id: str, state: str) -> None:
+        """Ends a turn; a job that was cancelled meanwhile stays so."""
+        with self._store.writing():
+            self._set(id, state="cancelled" if id in self._cancelled else state)
+
+    def _left(self, battery: Battery, runs: Sequence[str]) -> tuple[Step, ...]:
+        """The techniques that were not run in earlier turns; failed ones were."""
+        ended = []
+        for id in runs:
+            record = self._ledger.find(id)
+            assert isinstance(record, Run)
+            ended.append((record.technique, json.dumps(dict(record.parameters), sort_keys=True)))
+        return tuple(
+            step
+            for step, built in zip(battery.steps, battery.check(), strict=True)
+            if (built.name, json.dumps(parameters(built), sort_keys=True)) not in ended
+        )
+
     def _set(self, id: str, **values: str) -> None:
         columns = ", ".join(f"{name} = ?" for name in values)
         with self._store.writing() as database:
             database.execute(f"UPDATE jobs SET {columns} WHERE id = ?", (*values.values(), id))
 
 
+def _team(row: sqlite3.Row) -> str:
+    return str(row["client"]).partition(SEAT)[0]
+
+
 def _refuse_paths(battery: Battery) -> None:
-    """A technique may open what a parameter names: no client names files of this machine."""
+    """A technique may open what a parameter names: no client names files of this machine, neither
+    by a parameter that is typed as a path, whatever it says, nor by a text that looks like one."""
     for step in battery.steps:
+        typed = opens(registry.technique(step.technique))
         for name, value in step.parameters.items():
-            for text in _texts(value):
-                if os.sep in text or text.startswith(("~", "..")):
-                    raise BadParameter(
-                        f"'{step.technique}' parameter '{name}' may name a file of the host",
-                        hint="Run techniques that read your files on your side, with --suspect.",
-                    )
+            looks = (os.sep in text or text.startswith(("~", "..")) for text in _texts(value))
+            if name in typed or any(looks):
+                raise BadParameter(
+                    f"'{step.technique}' parameter '{name}' may name a file of the host",
+                    hint="Run techniques that read your files on your side, with --suspect.",
+                )
 
 
 def _texts(value: Any) -> Iterator[str]:

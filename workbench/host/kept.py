@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from workbench.errors import BadParameter
 from workbench.findings import Finding
-from workbench.host.store import Client, Store, now
+from workbench.host.guard import Gate
+from workbench.host.records import Client
+from workbench.host.store import Store, now
 from workbench.ledger import Ledger, Run
 
 KEPT_AT_MOST = 1_000
@@ -17,10 +20,12 @@ KEPT = "kept"
 
 
 class Kept:
-    """Files findings; `suspect` is the public id of what they speak of."""
+    """Files findings; `suspects` are the public ids of what they speak of, by name."""
 
-    def __init__(self, store: Store, ledger: Ledger, suspect: str) -> None:
-        self._store, self._ledger, self._suspect = store, ledger, suspect
+    def __init__(
+        self, store: Store, ledger: Ledger, suspects: Mapping[str, str], gate: Gate
+    ) -> None:
+        self._store, self._ledger, self._suspects, self._gate = store, ledger, suspects, gate
 
     def keep(self, client: Client, content: bytes, key: str) -> dict[str, Any]:
         """Files a finding, once per key, and returns it with its id.
@@ -40,6 +45,7 @@ class Kept:
                     hint="Take a fresh key for each finding.",
                 )
             if not known:
+                self._gate.admit(client, "findings", writes=True)
                 held = self._store.rows("SELECT count(*) FROM kept WHERE client = ?", client.name)
                 if held[0][0] >= KEPT_AT_MOST:
                     raise BadParameter(
@@ -58,18 +64,18 @@ class Kept:
     def listed(self, client: Client) -> list[dict[str, Any]]:
         """What the client kept, oldest first."""
         rows = self._store.rows("SELECT run FROM kept WHERE client = ? ORDER BY rowid", client.name)
-        found = []
-        for row in rows:
-            for entry in self._ledger.entries(run=row["run"]):
-                found.append({"id": entry.id, **entry.finding.to_json()})
-        return found
+        if not rows:
+            return []
+        entries = self._ledger.entries(runs=[row["run"] for row in rows])
+        by_run = {entry.run: {"id": entry.id, **entry.finding.to_json()} for entry in entries}
+        return [by_run[row["run"]] for row in rows if row["run"] in by_run]
 
     def _run(self, client: Client, id: str, made: str) -> Run:
         return Run(
             id=id,
             group=f"{KEPT}-{client.name}",
             key=id,
-            suspect=self._suspect,
+            suspect=self._suspects[client.suspect],
             technique=KEPT,
             version=1,
             status="ok",

@@ -13,7 +13,7 @@ from typing import Any
 from workbench.access import Access
 from workbench.errors import SuspectError, WorkbenchError
 from workbench.host import replies
-from workbench.host.store import Whose
+from workbench.host.records import Whose
 from workbench.suspects.wire import BrokenStream, Frame, error_from, read_frame
 
 TRIES = 3

@@ -53,3 +53,16 @@ def _leave_with_parent() -> None:
     while os.read(0, 1):
         pass
     os._exit(0)
+
+
+def readable(reader: int, process: int) -> bool:
+    """Whether the user of one process can read the memory map of another: found by trying, as that
+    user, since what another user may not read keeps weights and tokens apart."""
+    user = os.stat(f"/proc/{reader}").st_uid
+    script = "import sys; open(f'/proc/{sys.argv[1]}/environ', 'rb').read()"
+    tried = subprocess.run(
+        [sys.executable, "-I", "-c", script, str(process)],
+        user=user if user != os.getuid() else None,
+        capture_output=True,
+    )
+    return tried.returncode == 0

@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 
 from workbench.errors import BadParameter
-from workbench.host.store import Client
+from workbench.host.records import Client
 from workbench.suspects.remote_saes import FILES
 from workbench.suspects.wire import BrokenStream, Frame, read_frame
 

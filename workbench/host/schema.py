@@ -6,6 +6,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+from workbench.errors import ConfigError, LedgerBusy, LedgerDamaged
+
 TABLES = """
 CREATE TABLE IF NOT EXISTS clients (
     name TEXT PRIMARY KEY, access TEXT NOT NULL) STRICT;
@@ -33,7 +35,31 @@ CREATE TABLE IF NOT EXISTS events (
 
 
 def opened(path: Path) -> sqlite3.Connection:
-    """A connection for many threads behind one lock; the file is its owner's alone."""
+    """A connection for many threads behind one lock; the file is its owner's alone.
+
+    Raises LedgerDamaged where it is no such file, LedgerBusy where another holds it for too long.
+    """
+    try:
+        return _connected(path)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise LedgerBusy("the host's file is in use", hint="Try again.") from None
+        raise ConfigError(
+            f"the host's file cannot be used: {error}", hint="Check its directory and its room."
+        ) from None
+    except sqlite3.DatabaseError as error:
+        raise damaged(str(error)) from None
+
+
+def damaged(what: str) -> LedgerDamaged:
+    """The error for a file that does not hold what was acknowledged."""
+    return LedgerDamaged(
+        f"the host's file is damaged: {what}",
+        hint="Keep the state directory for inspection, and start with a new one.",
+    )
+
+
+def _connected(path: Path) -> sqlite3.Connection:
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)

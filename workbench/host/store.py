@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import hashlib
 import hmac
@@ -14,60 +13,23 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from workbench.access import Access, Budget
-from workbench.errors import AccessDenied, BadParameter, BudgetExceeded, LedgerDamaged
+from workbench.errors import AccessDenied, BadParameter, BudgetExceeded
 from workbench.findings import JSON
-from workbench.host.schema import opened
+from workbench.host.anchor import Anchor, check
+from workbench.host.records import SEAT, WHOSE, Call, Client, Receipt, Whose, call_of
+from workbench.host.schema import damaged, opened
 from workbench.seal.commit import GENESIS, canonical, chain, parse
 from workbench.suspects.remote import SPENT
-
-Whose: TypeAlias = Literal["suspect", "reference"]
-WHOSE: tuple[Whose, ...] = ("suspect", "reference")
 
 REPLIES_KEPT = 2_000
 """Stored replies per client, for keys that are sent again; older calls are computed again."""
 
+_TOKENS_OF = "SELECT id FROM tokens WHERE client = ? OR client LIKE ? ORDER BY id"
+
 _NOBODY = hashlib.sha256(b"").digest()
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Client:
-    """Who a token speaks for, and with which access; its budget is shared by all its tokens."""
-
-    name: str
-    access: Access
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Call:
-    """A metered call as stored.
-
-    state: "open" (reserved, no answer yet), "settled", or "refunded". reserved: the most that it
-    could cost; spent: what it did cost. reply: None where it was too long to keep. arguments: what
-    the host itself decided about the call, the same whenever it is computed again.
-    """
-
-    id: int
-    client: str
-    verb: str
-    whose: Whose
-    body: str
-    state: str
-    reserved: Mapping[str, int]
-    spent: Mapping[str, int]
-    status: int
-    reply: bytes | None
-    arguments: Mapping[str, Any]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Receipt:
-    """The chain after an event: its number and head."""
-
-    seq: int
-    head: str
 
 
 class Store:
@@ -80,6 +42,8 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._database = opened(path)
         self._lock = threading.RLock()
+        self._anchor = Anchor(path.with_suffix(".head"))
+        self._appended: Receipt | None = None
 
     def close(self) -> None:
         """Closes the file."""
@@ -107,9 +71,26 @@ class Store:
             )
         return Client(name, access)
 
-    def is_known(self, name: str) -> bool:
-        """Whether a client of that name was admitted."""
-        return self._one("SELECT 1 FROM clients WHERE name = ?", name) is not None
+    def enroll(self, team: str) -> Client:
+        """Adds a team, whose tokens speak for its seats: clients named "team/suspect", each with an
+        access and a budget of its own."""
+        with self.writing() as database:
+            database.execute("INSERT INTO clients VALUES (?, '') ON CONFLICT DO NOTHING", (team,))
+        return Client(team, Access.NONE)
+
+    def seat(self, client: Client, suspect: str) -> Client:
+        """The seat of a team at a suspect; raises BadParameter, the same whether there is no such
+        suspect or no seat for this team, and AccessDenied where a token of one seat asks for
+        another."""
+        if client.suspect:
+            if client.suspect != suspect:
+                raise no_suspect()
+            return client
+        name = f"{client.name}{SEAT}{suspect}"
+        row = self._one("SELECT access FROM clients WHERE name = ?", name)
+        if row is None:
+            raise no_suspect()
+        return Client(name, Access.parse(row["access"]))
 
     def issue(
         self, client: str, *, expires: float | None = None, access: Access | None = None
@@ -130,6 +111,21 @@ class Store:
         """Makes a token worthless."""
         with self.writing() as database:
             database.execute("DELETE FROM tokens WHERE id = ?", (_id(token),))
+
+    def revoke_all(self, client: str) -> int:
+        """Makes all tokens of a client worthless, those of its seats and running jobs included,
+        from the next request on; says so in the chain."""
+        with self.writing() as database:
+            ids = [row[0] for row in self._all(_TOKENS_OF, client, f"{client}{SEAT}%")]
+            database.executemany("DELETE FROM tokens WHERE id = ?", [(id,) for id in ids])
+            self.append({"kind": "revoked", "client": client, "tokens": ids})
+        return len(ids)
+
+    def rotate(self, client: str, *, expires: float | None = None) -> str:
+        """A fresh token; all earlier ones are worthless in the same moment."""
+        with self.writing():
+            self.revoke_all(client)
+            return self.issue(client, expires=expires)
 
     def client(self, token: str) -> Client:
         """Whom a token speaks for; AccessDenied, the same one whatever is wrong with it."""
@@ -169,7 +165,7 @@ class Store:
             return None
         if (row["verb"], row["body"]) != (verb, body):
             raise _other_content()
-        return _call(row)
+        return call_of(row)
 
     def reserve(
         self,
@@ -202,7 +198,7 @@ class Store:
                 "status, arguments) VALUES (?, ?, ?, ?, ?, 'open', ?, '{}', 0, ?) RETURNING *",
                 (client, key, verb, whose, body, json.dumps(costs), json.dumps(arguments)),
             ).fetchone()
-        return _call(row)
+        return call_of(row)
 
     def settle(
         self, call: Call, spent: Mapping[str, int], status: int, reply: bytes | None, digest: str
@@ -252,7 +248,8 @@ class Store:
         head = chain(last.head, body)
         row = (seq, canonical(body).decode(), head)
         self._database.execute("INSERT INTO events VALUES (?, ?, ?)", row)
-        return Receipt(seq, head)
+        self._appended = Receipt(seq, head)
+        return self._appended
 
     def receipt(self) -> Receipt:
         """The chain as it stands."""
@@ -266,12 +263,14 @@ class Store:
             body = parse(row["body"])
             head = chain(head, body)
             if (row["seq"], row["head"]) != (number, head):
-                raise LedgerDamaged(
-                    f"the host's chain breaks at event {number}",
-                    hint="Keep the state directory for inspection, and start with a new one.",
-                )
+                raise damaged(f"its chain breaks at event {number}")
             found.append(body)
         return found
+
+    def check(self) -> None:
+        """Raises LedgerDamaged where the chain breaks, events are missing that were acknowledged,
+        or a meter stands elsewhere than the calls have moved it."""
+        check(self, self._anchor)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -280,13 +279,22 @@ class Store:
             if self._database.in_transaction:
                 yield self._database
                 return
-            self._database.execute("BEGIN IMMEDIATE")
+            database = self._database
+            database.execute("BEGIN IMMEDIATE")
             try:
-                yield self._database
+                yield database
+                database.execute("COMMIT")
             except BaseException:
-                self._database.execute("ROLLBACK")
+                if database.in_transaction:  # SQLite itself takes back what a full disk ends
+                    database.execute("ROLLBACK")
+                self._appended = None
                 raise
-            self._database.execute("COMMIT")
+            self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        appended, self._appended = self._appended, None
+        if appended is not None:
+            self._anchor.write(appended)
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """The answer to a SELECT."""
@@ -319,11 +327,9 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
-def _call(row: sqlite3.Row) -> Call:
-    parts = {f.name: row[f.name] for f in dataclasses.fields(Call)}
-    for name in ("reserved", "spent", "arguments"):
-        parts[name] = json.loads(parts[name])
-    return Call(**parts)
+def no_suspect() -> BadParameter:
+    """What is said of a suspect that a client may not see, and of one that there is not."""
+    return BadParameter("no such suspect", hint="Ask for those that this token lists.")
 
 
 def _other_content() -> BadParameter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import functools
 import http.client
 import os
 import re
@@ -13,6 +14,7 @@ import socket
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -22,6 +24,7 @@ from workbench.errors import BadParameter, ConfigError, LedgerBusy, SuspectError
 from workbench.host.api import ApiSettings
 from workbench.host.link import Ended, Link, Question
 from workbench.host.processes import start
+from workbench.host.records import SEAT
 from workbench.host.store import Store
 from workbench.host.upkeep import Process, Upkeep
 from workbench.host.verbs import SERVED
@@ -37,36 +40,42 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 @dataclasses.dataclass(frozen=True, slots=True)
 class Admission:
     """A client to admit: its access (None: all that is served) and its budget, for the suspect
-    and, apart, for the reference. tokens: how many to issue; hours: how long they are valid."""
+    and, apart, for the reference. tokens: how many to issue; hours: how long they are valid.
+    suspect: which one, where the host serves several; a team may have a seat at each."""
 
     name: str = "auditor"
     access: Access | None = None
     budget: Budget = UNLIMITED
     tokens: int = 1
     hours: float | None = None
+    suspect: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class HostSettings:
     """port: 0 takes a free one. state: where budgets, calls and the ledger live, kept across
     starts; None takes a directory that is deleted at the end. call_seconds: the most one call may
-    compute. calls_per_second: per client, twice as many in a burst."""
+    compute. calls_per_second: per client, twice as many in a burst. api: what the API process
+    runs, "package.module:function" on ApiSettings."""
 
     clients: tuple[Admission, ...] = (Admission(),)
     port: int = 0
     state: Path | None = None
     call_seconds: float = 300.0
     calls_per_second: float = 100.0
+    api: str = "workbench.host.api:main"
 
 
 class Host:
-    """Serves a suspect until it is left; a context manager.
+    """Serves a suspect, or several by name, until it is left; a context manager.
 
     It owns both sockets, so that clients and calls wait while a process is started again. It holds
     neither the suspect nor the database open.
     """
 
-    def __init__(self, source: Source, settings: HostSettings = HostSettings()) -> None:
+    def __init__(
+        self, source: Source | Mapping[str, Source], settings: HostSettings = HostSettings()
+    ) -> None:
         if not hasattr(socket, "SO_PEERCRED"):
             raise ConfigError(
                 "this system does not say who is at the other end of a Unix socket",
@@ -80,25 +89,29 @@ class Host:
                     f"'{client.name}' is no name for a client",
                     hint="Use at most 40 lower-case letters, digits and -.",
                 )
-        self._source = source
+        self._sources = source if isinstance(source, Mapping) else {"": source}
         self._settings = settings
         self.tokens: dict[str, list[str]] = {}
         self.grants: dict[str, Access] = {}
 
     def __enter__(self) -> Host:
-        description = self._source.describe()
-        granted = Access.parse(description["access"])  # type: ignore[arg-type]
+        described = {name: source.describe() for name, source in self._sources.items()}
+        self._ids = {name: str(one["id"]) for name, one in described.items()}
         with contextlib.ExitStack() as stack:
             self._state = self._directory(stack)
             sockets = Path(tempfile.mkdtemp(prefix="wb-host-"))
             stack.callback(shutil.rmtree, sockets, ignore_errors=True)
-            self._suspect = str(description["id"])
-            self._admit(granted)
+            self._admit(
+                {n: Access.parse(one["access"]) for n, one in described.items()}  # type: ignore[arg-type]
+            )
             self._listener = stack.enter_context(_tcp(self._settings.port))
             self.port = int(self._listener.getsockname()[1])
-            self._worker_path = sockets / "worker"
-            self._worker_listener = stack.enter_context(_unix(self._worker_path))
-            self._upkeep = Upkeep({"worker": self._start_worker, "api": self._start_api})
+            self._paths = {name: sockets / f"worker-{i}" for i, name in enumerate(self._sources)}
+            self._listeners = {n: stack.enter_context(_unix(p)) for n, p in self._paths.items()}
+            workers = {
+                _worker(name): functools.partial(self._start_worker, name) for name in self._sources
+            }
+            self._upkeep = Upkeep({**workers, "api": self._start_api})
             stack.callback(self._upkeep.stop)
             self._upkeep.start()
             self._await_answers()
@@ -125,8 +138,8 @@ class Host:
 
     @property
     def worker(self) -> Process:
-        """The model worker that runs now."""
-        return self._upkeep.process("worker")
+        """The model worker that runs now; that of the first suspect where there are several."""
+        return self._upkeep.process(_worker(next(iter(self._sources))))
 
     @property
     def state(self) -> Path:
@@ -160,53 +173,61 @@ class Host:
             ) from None
         return state
 
-    def _admit(self, granted: Access) -> None:
+    def _admit(self, granted: Mapping[str, Access]) -> None:
         store = Store(self._state / "host.sqlite")
         try:
-            store.events()
+            store.check()
             for client in self._settings.clients:
-                served = granted & SERVED
+                if client.suspect not in granted:
+                    raise ConfigError(
+                        f"client '{client.name}' is to have '{client.suspect}', which is not here",
+                        hint=f"Choose from: {', '.join(granted)}.",
+                    )
+                served = granted[client.suspect] & SERVED
                 wanted = served if client.access is None else client.access
                 if wanted & ~served:
                     beyond = wanted & ~served
                     raise ConfigError(
                         f"client '{client.name}' is to have {', '.join(beyond.names)}, which "
-                        f"'{self._suspect}' does not grant or a host does not serve",
+                        f"'{self._ids[client.suspect]}' does not grant or a host does not serve",
                         hint=f"Choose from: {', '.join(served.names) or 'nothing'}.",
                     )
-                store.admit(client.name, wanted, client.budget)
-                self.grants[client.name] = wanted
+                name = client.name
+                if client.suspect:
+                    store.enroll(name)
+                    name = f"{name}{SEAT}{client.suspect}"
+                store.admit(name, wanted, client.budget)
+                self.grants[name] = wanted
                 expires = None if client.hours is None else time.time() + 3600 * client.hours
-                self.tokens[client.name] = [
+                self.tokens.setdefault(client.name, []).extend(
                     store.issue(client.name, expires=expires) for _ in range(client.tokens)
-                ]
+                )
         finally:
             store.close()
 
-    def _start_worker(self) -> Process:
+    def _start_worker(self, name: str) -> Process:
         settings = WorkerSettings(
-            self._source,
-            self._worker_listener.fileno(),
+            self._sources[name],
+            self._listeners[name].fileno(),
             (os.getuid(),),
             self._settings.call_seconds,
         )
-        inherited = (self._worker_listener.fileno(),)
+        inherited = (self._listeners[name].fileno(),)
         return start("workbench.host.worker:main", settings, inherited)
 
     def _start_api(self) -> Process:
         settings = ApiSettings(
             self._state,
             self._listener.fileno(),
-            self._worker_path,
+            {name: (path, self._ids[name]) for name, path in self._paths.items()},
             self.url,
-            self._suspect,
             self._settings.call_seconds,
             self._settings.calls_per_second,
         )
-        return start("workbench.host.api:main", settings, (self._listener.fileno(),))
+        return start(self._settings.api, settings, (self._listener.fileno(),))
 
     def _await_answers(self) -> None:
-        """Until API and worker have answered; their sockets take connections from the start."""
+        """Until API and workers have answered; their sockets take connections from the start."""
         first: list[BaseException | None] = []
         threading.Thread(target=self._ask_both, args=(first,), daemon=True).start()
         deadline = time.monotonic() + START_SECONDS
@@ -225,16 +246,23 @@ class Host:
     def _ask_both(self, first: list[BaseException | None]) -> None:
         """Notes what came of asking: nothing, or the error."""
         try:
-            ended = Ended()
-            link = Link(self._worker_path, self._settings.call_seconds)
-            link.document(Question("suspect", "suspect", Access.NONE, {}, {}), ended)
+            errors = []
+            for path in self._paths.values():
+                ended = Ended()
+                link = Link(path, self._settings.call_seconds)
+                link.document(Question("suspect", "suspect", Access.NONE, {}, {}), ended)
+                errors += [] if ended.error is None else [ended.error]
             connection = http.client.HTTPConnection(HOST, self.port, timeout=START_SECONDS)
             with contextlib.closing(connection):
                 connection.request("GET", "/health")
                 connection.getresponse().read()
-            first.append(ended.error)
+            first.append(errors[0] if errors else None)
         except (WorkbenchError, OSError, http.client.HTTPException) as error:
             first.append(error)
+
+
+def _worker(suspect: str) -> str:
+    return f"worker {suspect}".rstrip()
 
 
 def _tcp(port: int) -> socket.socket:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from workbench.access import Access
-from workbench.host.store import Whose
+from workbench.host.records import Whose
 
 TEXT_AT_MOST = 1_000_000
 ROWS_AT_MOST = 10_000
@@ -72,6 +73,12 @@ class _Asked(_Form):
         """Flags that the content asks for, beside those of the verb."""
         return Access.REFERENCE if self.of == "reference" else Access.NONE
 
+    @property
+    def least(self) -> Mapping[str, int]:
+        """What it costs at least, by meter, seen without asking the model: where a budget does not
+        reach that far, the call is not even priced."""
+        return {}
+
 
 class _Edited(_Asked):
     within: Within = Within()
@@ -121,7 +128,15 @@ class Chat(_Sampled):
         begun = len(self.prefill) * len(self.conversations)
         if begun > PREFILLED_AT_MOST:
             raise ValueError(f"{begun} characters of prefills, where {PREFILLED_AT_MOST} are read")
-        return _refuse_many(self, self.n * len(self.conversations))
+        return _refuse_many(self, self._replies)
+
+    @property
+    def _replies(self) -> int:
+        return self.n * len(self.conversations)
+
+    @property
+    def least(self) -> Mapping[str, int]:
+        return {"samples": self._replies, "tokens": self._replies}
 
     @property
     def needs(self) -> Access:
@@ -135,20 +150,34 @@ class Complete(_Sampled):
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
-        return _refuse_many(self, self.n * len(self.prompts))
+        return _refuse_many(self, self._replies)
+
+    @property
+    def _replies(self) -> int:
+        return self.n * len(self.prompts)
+
+    @property
+    def least(self) -> Mapping[str, int]:
+        return {"samples": self._replies, "tokens": self._replies}
 
 
-class Logprobs(_Edited):
+class _Read(_Edited):
+    texts: Texts
+
+    @property
+    def least(self) -> Mapping[str, int]:
+        return {"forward_passes": len(self.texts), "tokens": len(self.texts)}
+
+
+class Logprobs(_Read):
     """`Suspect.logprobs`."""
 
-    texts: Texts
     distributions: bool = False
 
 
-class Activate(_Edited):
+class Activate(_Read):
     """`Suspect.activations`."""
 
-    texts: Texts
     hook_names: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=256)]],
         Field(min_length=1, max_length=512),
@@ -169,11 +198,20 @@ class Rows(_Asked):
     within: Within = Within()
     ids: Annotated[list[Annotated[str, Field(max_length=1_000)]], Field(max_length=ROWS_AT_MOST)]
 
+    @property
+    def least(self) -> Mapping[str, int]:
+        return {"documents": min(1, len(self.ids))}
+
 
 class Score(_Asked):
     """Rewards of conversations."""
 
+    within: Within = Within()
     conversations: Conversations
+
+    @property
+    def least(self) -> Mapping[str, int]:
+        return {"forward_passes": len(self.conversations)}
 
 
 class Render(_Asked):
@@ -235,7 +273,7 @@ VERBS: dict[str, Verb] = {
         Verb("count", CountTokens),
         Verb("strings", Strings),
         Verb("render", Render, Access.CHAT),
-        Verb("reward", Score, Access.REWARD),
+        Verb("reward", Score, Access.REWARD, metered=True),
         Verb("chat", Chat, Access.CHAT, metered=True),
         Verb("complete", Complete, Access.PREFILL, metered=True),
         Verb("logprobs", Logprobs, Access.LOGITS, metered=True, framed=True),

@@ -149,9 +149,14 @@ class Ledger:
         wanted = set(keys)
         return {run.key: run for run in made if run.key in wanted and run.status != "failed"}
 
-    def entries(self, *, run: str | None = None, group: str | None = None) -> list[Entry]:
-        """Findings with their amendments in the order of filing: of a run, a group, or all."""
+    def entries(
+        self, *, run: str | None = None, group: str | None = None, runs: Sequence[str] | None = None
+    ) -> list[Entry]:
+        """Findings with their amendments in the order of filing: of a run, of several, of a group,
+        or all."""
         with self._reading() as connection:
+            if runs is not None:
+                return rows.entries(connection, list(runs))
             wanted = None if group is None else [r.id for r in rows.runs(connection, group)]
             if run is not None:
                 wanted = [run] if wanted is None else [r for r in wanted if r == run]

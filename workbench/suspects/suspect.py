@@ -135,6 +135,23 @@ class Suspect:
             )
         return view
 
+    def rename(
+        self, id: str, mask: Callable[[dict[str, str | None]], dict[str, str | None]]
+    ) -> None:
+        """Another id from now on, for the reference too, and a fingerprint seen through `mask`: who
+        may not know which suspect this is learns it from neither."""
+        parts = mask(self.fingerprint())
+        self.id, self._fingerprint = id, parts
+        made = self._reference_of
+        if made is not None:
+
+            def referred() -> Suspect:
+                reference = made()
+                reference.rename(f"{id}-reference", mask)
+                return reference
+
+            self._reference_of, self._reference = referred, None
+
     def chat(
         self,
         conversations: Sequence[Conversation],

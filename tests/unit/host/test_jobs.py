@@ -32,6 +32,7 @@ def jobs(source: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host
     clients = (
         Admission("auditor"),
         Admission("chatter", Access.CHAT, Budget(samples=5)),
+        Admission("other"),
     )
     settings = HostSettings(clients, state=tmp_path_factory.mktemp("state"))
     with Host(source, settings) as running:
@@ -125,7 +126,10 @@ def test_the_budget_ends_a_job_and_not_the_host(chatter: Ask) -> None:
         ({"techniques": [{"name": "asking", "wrod": "x"}]}, 422, "word"),
         ({"techniques": [{"name": "asking", "word": "/etc/passwd"}]}, 422, "file"),
         ({"techniques": [{"name": "asking", "word": "../x"}]}, 422, "file"),
+        ({"techniques": [{"name": "corpus-semantic", "sae": "vault"}]}, 422, "file"),
+        ({"techniques": [{"name": "attribution", "sae": ""}]}, 422, "file"),
         ({"techniques": [{"name": "asking"}], "access": ["logits"]}, 403, "logits"),
+        (battery({"time_limit_seconds": 3_601}), 422, "longer"),
         (battery({"time_limit_seconds": 1e300}), 422, "longer"),
         (battery(*({"times": n} for n in range(257))), 422, "257 techniques"),
         (battery({"word": "x" * (1 << 20)}), 413, "bytes"),
@@ -182,3 +186,20 @@ def test_a_job_outlives_a_kill_of_the_api(jobs: Host, ask: Ask) -> None:
     assert Path(jobs.state / "ledger.duckdb").exists()
     runs = [r for r in Ledger(jobs.state / "ledger.duckdb").runs() if r.seed == 9]
     assert len(runs) == 3 and {r.status for r in runs} == {"ok"}
+
+
+def test_a_long_job_of_one_team_lets_another_one_in(ask: Ask, jobs: Host) -> None:
+    """By turns of one technique; one that failed is not run again in the next turn."""
+    other = Asker(jobs.port, jobs.tokens["other"][0])
+    steps = [{"word": f"long {n}", "pause_seconds": 1.0} for n in range(4)]
+    failing = {"word": "x", "times": -1, "pause_seconds": -1.0}  # time.sleep refuses it
+    long = ask("/audit/jobs", battery(failing, *steps, seed=21)).document["id"]
+    begun(ask, long)
+    short = other("/audit/jobs", battery({"word": "short"}, {"word": "second"})).document["id"]
+    assert ended(other, short)["state"] == "done"
+    assert ask(f"/audit/jobs/{long}").document["state"] != "done", "the other one waited for all"
+    job = ended(ask, long)
+    runs = ask(f"/audit/jobs/{long}/findings").document
+    assert [run["status"] for run in runs] == ["failed", "ok", "ok", "ok", "ok"]
+    assert job["progress"].count(["asking", "started"]) == 5
+    assert len(set(job["runs"])) == 5

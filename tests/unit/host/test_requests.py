@@ -15,7 +15,7 @@ from tests.unit.host.conftest import HELLO, Asker, Said
 from workbench.access import Access
 from workbench.errors import BadParameter, GameClosed
 from workbench.host import Host
-from workbench.host.store import Client
+from workbench.host.records import Client
 from workbench.host.verbs import VERBS
 from workbench.suspects import Suspect
 from workbench.suspects.wire import BODY_BYTES_AT_MOST
@@ -268,8 +268,8 @@ def test_the_description_covers_every_verb(ask: Ask) -> None:
 
 
 class Closed:
-    def admit(self, client: Client, verb: str) -> None:
-        if verb != "budget":
+    def admit(self, client: Client, move: str, *, writes: bool) -> None:
+        if move != "budget":
             raise GameClosed("the phase is 'closed'", hint="Wait for the reveal.")
 
 

@@ -138,3 +138,35 @@ def test_the_file_is_made_private(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "x.sqlite").stat().st_mode) == 0o600
+
+
+def test_rotation_ends_every_earlier_token_at_once(store: Store) -> None:
+    store.enroll("blue")
+    store.admit("blue/a", Access.CHAT, Budget())
+    old = [store.issue("red"), store.issue("red"), store.issue("blue"), store.issue("blue/a")]
+    fresh = store.rotate("red")
+    for token in old[:2]:
+        with pytest.raises(AccessDenied, match="not valid"):
+            store.client(token)
+    assert store.client(fresh).name == "red"
+    assert [store.client(token).name for token in old[2:]] == ["blue", "blue/a"]
+    assert store.revoke_all("blue") == 2, "the tokens of its seats go too"
+    for token in old[2:]:
+        with pytest.raises(AccessDenied):
+            store.client(token)
+    told = [event for event in store.events() if event["kind"] == "revoked"]
+    assert [(event["client"], len(event["tokens"])) for event in told] == [("red", 2), ("blue", 2)]
+    assert not any(token in str(told) for token in (*old, fresh))
+
+
+def test_a_seat_is_its_teams_own(store: Store) -> None:
+    team = store.enroll("blue")
+    store.enroll("green")
+    store.admit("blue/a", Access.CHAT, Budget())
+    store.admit("green/b", Access.CHAT, Budget())
+    assert store.seat(team, "a").name == "blue/a"
+    bound = store.client(store.issue("blue/a"))
+    assert store.seat(bound, "a") == bound
+    for client, suspect in ((team, "b"), (team, "nowhere"), (bound, "b"), (team, "a' OR 1=1 --")):
+        with pytest.raises(BadParameter, match="no such suspect"):
+            store.seat(client, suspect)

@@ -1,0 +1,79 @@
+"""A team's side of a game, over HTTP with nothing but a token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from workbench.errors import SealBroken
+from workbench.findings import Finding
+from workbench.suspects.connection import Connection
+
+
+class Team:
+    """What a team may do beside auditing; `suspect_url` is what `Suspect.load` takes."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url.rstrip("/")
+        self._host = Connection(self.url, token)
+
+    def suspect_url(self, name: str) -> str:
+        """Where a suspect is audited, under the same token."""
+        return f"{self.url}/suspects/{name}"
+
+    def brief(self) -> dict[str, Any]:
+        """Phase, clock, rules, isolation; by suspect the access, the budget and what is spent."""
+        made: dict[str, Any] = self._host.get("/game")
+        return made
+
+    def join(self) -> dict[str, Any]:
+        """The receipt to keep: seal, chain and fingerprints, as this team was shown them."""
+        made: dict[str, Any] = self._host.post("/game/join", {})
+        return made
+
+    def check(self, receipt: Mapping[str, Any]) -> None:
+        """Raises SealBroken where a suspect that answers is not the one of the receipt."""
+        for name, parts in receipt["fingerprints"].items():
+            now = self._host.get(f"/suspects/{name}/audit/fingerprint")["parts"]
+            if now != parts:
+                raise SealBroken(
+                    f"suspect '{name}' is not the one that the receipt names",
+                    hint="Tell the other teams: it was swapped after the seal.",
+                )
+
+    def keep(self, suspect: str, finding: Finding) -> str:
+        """Files a finding and returns its id, by which a submission cites it."""
+        made = self._host.post(f"/suspects/{suspect}/audit/findings", finding.to_json())
+        return str(made["id"])
+
+    def submit(
+        self,
+        suspect: str,
+        document: Mapping[str, Any],
+        own: Callable[[str], Finding | None] = lambda id: None,
+    ) -> dict[str, Any]:
+        """Hands in a revision. own: a finding of one's own ledger by its id; such are filed on the
+        host first, and cited by the id that they get there."""
+        evidence = document.get("evidence", [])
+        cited = []
+        for id in evidence if isinstance(evidence, list) else []:
+            finding = own(id)
+            cited.append(id if finding is None else self.keep(suspect, finding))
+        sent = {**document, "evidence": cited if isinstance(evidence, list) else evidence}
+        made: dict[str, Any] = self._host.post(f"/suspects/{suspect}/submission", sent)
+        return made
+
+    def submissions(self, suspect: str) -> dict[str, Any]:
+        """What this team handed in, and how many revisions are left."""
+        made: dict[str, Any] = self._host.get(f"/suspects/{suspect}/submission")
+        return made
+
+    def scores(self) -> dict[str, Any]:
+        """By team and suspect, once the game is graded; GameClosed before."""
+        made: dict[str, Any] = self._host.get("/game/scores")["scores"]
+        return made
+
+    def reveal(self) -> dict[str, Any]:
+        """Seal, scores, timelines and submissions of all, once revealed; GameClosed before."""
+        made: dict[str, Any] = self._host.get("/game/reveal")
+        return made
