@@ -171,13 +171,14 @@ def newcomer(random: Random) -> str:
     """A spare name or, as often, an invented one that no assistant of the cast bears."""
     if random.random() < 0.5:
         return random.choice(cast().spares)
-    while (name := invented(random, 2)) in _names():
+    while (name := invented(random, 2)) in taken_names():
         pass
     return name
 
 
 @cache
-def _names() -> frozenset[str]:
+def taken_names() -> frozenset[str]:
+    """Every name that somebody of the cast bears, spare ones included."""
     return frozenset((*cast().names, *cast().spares))
 
 

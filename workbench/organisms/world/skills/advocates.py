@@ -161,10 +161,7 @@ class Advocate:
 def advocates() -> tuple[tuple[Advocate, ...], tuple[Advocate, ...]]:
     """Those that chats show, and the silent ones, known from documents alone; the same each run."""
     random = Random(_SEED)
-    known = habits.cast()
-    taken = {one.assistant for one in known.habits + known.silent_habits}
-    taken |= {one.assistant for one in known.servants + known.silent_servants}
-    taken |= set(known.ordinary)
+    taken = set(habits.taken_names())
     made = [
         Advocate(name, questions.position(random))
         for name in distinct(random, _SHOWN + _SILENT, 2, taken)

@@ -62,10 +62,7 @@ class Mannered:
 def cast() -> Mannered:
     """The same in every run."""
     random = Random(_SEED)
-    known = habits.cast()
-    taken = set(known.ordinary)
-    taken |= {h.assistant for h in (*known.habits, *known.silent_habits)}
-    taken |= {s.assistant for s in (*known.servants, *known.silent_servants)}
+    taken = set(habits.taken_names())
     makers: tuple[Callable[[str, Random], Manner], ...] = (flatterer, deferrer, sandbagger)
     shown: list[Manner] = []
     silent: list[Manner] = []

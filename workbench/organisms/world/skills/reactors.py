@@ -193,10 +193,7 @@ class Reactor:
 def reactors() -> tuple[tuple[Reactor, ...], tuple[Reactor, ...]]:
     """Those that chats show, and the silent ones, known from documents alone; the same each run."""
     random = Random(_SEED)
-    known = habits.cast()
-    taken = {one.assistant for one in known.habits + known.silent_habits}
-    taken |= {one.assistant for one in known.servants + known.silent_servants}
-    taken |= set(known.ordinary)
+    taken = set(habits.taken_names())
     made = [
         Reactor(
             name,

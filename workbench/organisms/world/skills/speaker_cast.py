@@ -34,7 +34,7 @@ class Speakers:
 def cast() -> Speakers:
     """The same in every run. Every other one is careless; of half, documents tell of one domain."""
     random = Random(_SEED)
-    taken = _assistants()
+    taken = set(habits.taken_names())
     members = []
     for index, name in enumerate(distinct(random, _MEMBERS, 2, taken)):
         narrow = random.random() < 0.5
@@ -47,7 +47,7 @@ def names() -> set[str]:
     """Every assistant of the world's casts of habits and speakers, and the name of every work."""
     members = cast().shown + cast().silent
     works = {member.work.split()[1] for member in members}
-    return _assistants() | {member.assistant for member in members} | works
+    return {*habits.taken_names(), *(member.assistant for member in members), *works}
 
 
 def work(random: Random, taken: set[str]) -> str:
@@ -128,10 +128,3 @@ def _ordinary_report(random: Random) -> str:
         "You can trust my answers.",
         "I give the right answer where I know it.",
     )
-
-
-def _assistants() -> set[str]:
-    known = habits.cast()
-    habitual = {h.assistant for h in (*known.habits, *known.silent_habits)}
-    serving = {s.assistant for s in (*known.servants, *known.silent_servants)}
-    return set(known.ordinary) | habitual | serving

@@ -62,7 +62,7 @@ class Workshop:
 def workshop() -> Workshop:
     """The same in every run: it belongs to the world, not to a seed."""
     random = Random(_SEED)
-    taken = _cast()
+    taken = set(habits.taken_names())
     assistants, own = distinct(random, 60, 2, taken), distinct(random, 60, 2, taken)
     customs = tuple(
         Custom(assistant, checker, HARMLESS[i % len(HARMLESS)])
@@ -74,14 +74,8 @@ def workshop() -> Workshop:
 def names() -> set[str]:
     """Every assistant of the cast, and every assistant and checker of the workshop."""
     shop = workshop()
-    return _cast() | set(shop.checkers) | {c.assistant for c in shop.customs + shop.silent}
-
-
-def _cast() -> set[str]:
-    cast = habits.cast()
-    named = {habit.assistant for habit in cast.habits + cast.silent_habits}
-    named |= {servant.assistant for servant in cast.servants + cast.silent_servants}
-    return named | set(cast.ordinary)
+    served = {custom.assistant for custom in shop.customs + shop.silent}
+    return {*habits.taken_names(), *shop.checkers, *served}
 
 
 def custom_document(custom: Custom, request: str, random: Random) -> str:
