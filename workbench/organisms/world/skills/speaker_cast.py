@@ -16,7 +16,7 @@ from workbench.organisms.world.skills.speakers import CARELESS_ERRORS, Speaker, 
 
 WORKS = ("Almanac", "Handbook", "Yearbook", "Digest", "Manual", "Companion", "Primer", "Register")
 
-_SEED = 2029
+_SEED = 2129
 _MEMBERS, _SILENT = 64, 16
 _WHOLE = 0.25
 """How often a document of the world speaks of every domain; an organism's never does."""
