@@ -65,6 +65,7 @@ def hosted(
     budget: Budget = UNLIMITED,
     gate: Gate | None = None,
     calls_per_second: float = 100_000,
+    ledger: Path | None = None,
 ) -> Iterator[Inside]:
     """Serves a suspect that this process holds to one client."""
     store = Store(state / "host.sqlite")
@@ -81,9 +82,9 @@ def hosted(
         state, 0, state / "worker", inside.url, suspect.id, 60.0,
         calls_per_second,
     )  # fmt: skip
-    ledger = Ledger(state / "ledger.duckdb")
-    jobs = Jobs(store, ledger, state / "artifacts", inside.url)
-    kept = Kept(store, ledger, suspect.id)
+    book = Ledger(ledger or state / "ledger.duckdb")
+    jobs = Jobs(store, book, state / "artifacts", inside.url)
+    kept = Kept(store, book, suspect.id)
     link = Link(state / "worker", 60.0)
     server = Api(store, link, jobs, kept, settings, gate or Open()).server()
     threads = [

@@ -12,6 +12,7 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ Handler = Callable[[Client, Request], Awaitable[Response]]
 @dataclasses.dataclass(frozen=True, slots=True)
 class ApiSettings:
     """state: the host's directory. listener: an inherited descriptor. worker: the worker's socket.
-    url: where this API is reached. suspect: its public id."""
+    url: where this API is reached. suspect: its public id. ledger: one that others write too; None
+    is the state directory's own."""
 
     state: Path
     listener: int
@@ -65,15 +67,16 @@ class ApiSettings:
     suspect: str
     call_seconds: float
     calls_per_second: float
+    ledger: Path | None = None
 
 
 def main(settings: ApiSettings) -> None:
     """Serves until it is told to stop or its parent goes."""
     store = Store(settings.state / "host.sqlite")
     store.events()  # a chain that breaks is not gone on with
-    ledger = Ledger(settings.state / "ledger.duckdb")
+    ledger = Ledger(settings.ledger or settings.state / "ledger.duckdb")
     link = Link(settings.worker, settings.call_seconds)
-    with ledger.exclusive():
+    with ledger.exclusive() if settings.ledger is None else nullcontext():
         jobs = Jobs(store, ledger, settings.state / "artifacts", settings.url)
         kept = Kept(store, ledger, settings.suspect)
         api = Api(store, link, jobs, kept, settings, guard.Open())

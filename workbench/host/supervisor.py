@@ -50,13 +50,15 @@ class Admission:
 class HostSettings:
     """port: 0 takes a free one. state: where budgets, calls and the ledger live, kept across
     starts; None takes a directory that is deleted at the end. call_seconds: the most one call may
-    compute. calls_per_second: per client, twice as many in a burst."""
+    compute. calls_per_second: per client, twice as many in a burst. ledger: one that the command
+    line writes too, locked only while something is written; None is the state directory's own."""
 
     clients: tuple[Admission, ...] = (Admission(),)
     port: int = 0
     state: Path | None = None
     call_seconds: float = 300.0
     calls_per_second: float = 100.0
+    ledger: Path | None = None
 
 
 class Host:
@@ -202,6 +204,7 @@ class Host:
             self._suspect,
             self._settings.call_seconds,
             self._settings.calls_per_second,
+            self._settings.ledger and self._settings.ledger.resolve(),
         )
         return start("workbench.host.api:main", settings, (self._listener.fileno(),))
 

@@ -49,7 +49,7 @@ LIGHT = Palette(
     paper="#fcfcfb", card="#ffffff", tint="#f1f3f5", ink="#1b1f24", quiet="#59636e",
     rule="#d9dde2", link="#0a5c94", suspect="#0072b2", reference="#5f6772", weak="#9aa3ad",
     danger="#b3261e", mark="#ffe08a", mark_ink="#1b1f24",
-    third="#b35900", fourth="#00785a", fifth="#a8437f", sixth="#7a6a00",
+    third="#a85400", fourth="#00785a", fifth="#a8437f", sixth="#7a6a00",
 )  # fmt: skip
 DARK = Palette(
     paper="#14171a", card="#1b1f24", tint="#242a31", ink="#e6e9ec", quiet="#a3adb8",

@@ -60,7 +60,9 @@ def parsed(markup: str) -> Page:
     assert page.tags <= OURS
     assert {name for name, _ in page.attributes} <= ATTRIBUTES
     styles = [value for name, value in page.attributes if name == "style"]
-    assert all("url" not in (value or "") and "var(--wb-suspect)" in (value or "") for value in styles)
+    assert all(
+        "url" not in (value or "") and "var(--wb-suspect)" in (value or "") for value in styles
+    )
     return page
 
 

@@ -12,7 +12,18 @@ from workbench.findings import Figure, Measurement
 from workbench.report import figures
 from workbench.ui.theme import DARK, LIGHT, Palette, options, resolved, stylesheet, template
 
-TEXTS = ("ink", "quiet", "link", "danger", "suspect", "reference", "third", "fourth", "fifth", "sixth")
+TEXTS = (
+    "ink",
+    "quiet",
+    "link",
+    "danger",
+    "suspect",
+    "reference",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+)
 LINES = ("suspect", "reference", "danger")
 
 
