@@ -124,10 +124,7 @@ class Jobs:
         """Ends what runs; it can be resumed."""
         with self._lock:
             for process in self._running.values():
-                process.kill()
-                process.wait()
-                if process.stdin is not None:
-                    process.stdin.close()
+                _end(process)
             self._running.clear()
 
     def _launch(self, id: str) -> None:
@@ -137,7 +134,16 @@ class Jobs:
         (folder / STATE).unlink(missing_ok=True)
         settings = WorkSettings(folder.resolve(), asked["kind"], asked["arguments"])
         with self._lock:
+            if id in self._running:  # it has said its last word, and may be about to leave
+                _end(self._running[id])
             self._running[id] = start("workbench.ui.work:main", settings, ())
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 def write(file: Path, document: Mapping[str, Any]) -> None:

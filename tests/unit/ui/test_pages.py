@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from tests.unit.ui.conftest import HOSTILE, Open, html
 from workbench.findings import Excerpt, Finding, Hypothesis
@@ -108,9 +109,7 @@ def test_the_sidebar_says_where_i_am(open_page: Open, filed: Bench, suspect: Pat
     assert open_page("findings").sidebar.text_area[0].value == "look at rivers"
 
 
-def test_asking_keeping_and_finding_it_again(
-    open_page: Open, laid: Bench, scripted: Any, suspect: Path
-) -> None:
+def test_asking_the_suspect_beside_its_reference(open_page: Open, scripted: Any) -> None:
     app = open_page("ask", q="What of rivers?", n="2")
     assert "Replies will be here" in html(app)
     press(app, "Ask the suspect")
@@ -123,17 +122,38 @@ def test_asking_keeping_and_finding_it_again(
     assert "color-mix" in shown
     assert "color-mix" not in html(choose(app, "Tint tokens by", "Nothing"))
     press_first(app, "Keep as finding")
-    claim = next(a for a in app.text_area if a.label == "Claim")
-    claim.set_value("It answers with markup")
+    assert "Claim" in [area.label for area in app.text_area]
+
+
+def form() -> None:
+    """The form alone, open: AppTest reruns whole pages, and a dialog closes then."""
+    from workbench.findings import Transcript
+    from workbench.ui import keep
+    from workbench.ui.where import settle
+
+    settle()
+    said = Transcript(({"role": "user", "content": "hello"},))
+    keep._form((said,), "", {"seed": 7})
+
+
+def test_keeping_files_through_the_host(laid: Bench, scripted: Any, suspect: Path) -> None:
+    app = AppTest.from_function(form, default_timeout=120)
+    app.query_params["suspect"] = str(suspect)
+    app.run()
+    (submit,) = app.button
+    submit.click().run()
+    assert "A finding needs a claim" in html(app)
+    next(a for a in app.text_area if a.label == "Claim").set_value(f"It says {HOSTILE}")
     next(t for t in app.text_input if t.label == "Trigger").set_value("rivers")
-    (submit,) = [b for b in app.button if b.label == "Keep as finding" and b.form_id == "keep"]
+    next(a for a in app.text_area if a.label == "Note").set_value("try again")
+    (submit,) = app.button
     submit.click().run()
     (entry,) = Ledger(laid.ledger).entries()
-    finding = entry.finding
-    assert finding.claim == "It answers with markup" and finding.points_to is not None
-    assert [e.messages[-1]["content"] for e in finding.evidence][1] == "plain 0"  # type: ignore[union-attr]
-    assert finding.metadata["seed"] == 0 and finding.metadata["temperature"] == 1.0
-    assert "It answers with markup" in html(open_page("findings"))
+    assert entry.finding.claim == f"It says {HOSTILE}"
+    assert entry.finding.points_to == Hypothesis(None, "rivers")
+    assert entry.finding.metadata == {"seed": 7, "note": "try again"}
+    (run,) = Ledger(laid.ledger).runs()
+    assert (run.technique, run.suspect) == ("kept", "belgor")
 
 
 def press_first(app: Any, label: str) -> Any:
