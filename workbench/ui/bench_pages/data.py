@@ -92,8 +92,9 @@ def _pattern(access: Access) -> None:
         where = _where(hit["document"], hit["role"], hit["source"], hit["stage"])
         cut = max(0, spans[0][0] - AROUND)
         shown = hit["message"][cut : spans[-1][1] + AROUND]
-        put(said(shown, role=where, marked=[(start - cut, end - cut) for start, end in spans]))
-        excerpt = Excerpt(hit["document"], hit["message"], *spans[0], hit["role"])
+        put(said(shown, role=where, marked=[(a - cut, b - cut) for a, b in spans]))
+        start, end = spans[0]
+        excerpt = Excerpt(hit["document"], hit["message"], start, end, hit["role"])
         _actions(f"hit {place}", hit["document"], excerpt, {"how": "Pattern", "pattern": text})
 
 
@@ -158,7 +159,7 @@ def _contrast(access: Access) -> None:
             "p": st.column_config.NumberColumn(format="%.2g"),
         },
     )
-    picked = chosen_rows["selection"]["rows"]  # type: ignore[index]
+    picked = chosen_rows["selection"]["rows"]
     if picked:
         phrase = found["phrases"][picked[0]]
         put(f'<p class="wb-figure">Rows with “{safe(phrase["phrase"])}”</p>')

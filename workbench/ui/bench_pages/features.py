@@ -126,7 +126,7 @@ def _sae(saes: list[dict[str, Any]]) -> str:
 
     st.session_state["_sae"] = picked
     st.selectbox(
-        "SAE", names, key="_sae", format_func=described.get, on_change=change,
+        "SAE", names, key="_sae", format_func=lambda name: described[name], on_change=change,
         help="A sparse autoencoder: a dictionary of directions, its latents, that few at a time "
         "rebuild what the suspect computes at a hook.",
     )  # fmt: skip
@@ -204,7 +204,7 @@ def _open(sae: str, latents: Sequence[int], rows: list[dict[str, Any]]) -> None:
             "fires on": number(format="%.3f %%", width="small", help="Share of all tokens."),
             "reason": st.column_config.TextColumn(width="large"),
         },
-    )["selection"]["rows"]  # type: ignore[index]
+    )["selection"]["rows"]
     if picked:
         remember(latent=str(latents[picked[0]]), sae=sae)
         st.rerun()

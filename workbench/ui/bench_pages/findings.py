@@ -134,7 +134,7 @@ def _findings(findings: list[dict[str, Any]], runs: dict[str, dict[str, Any]]) -
             ),
             "evidence": st.column_config.NumberColumn(help="Pieces of evidence", width="small"),
         },
-    )["selection"]["rows"]  # type: ignore[index]
+    )["selection"]["rows"]
     ids = [f["id"] for f in rows]
     if picked:
         remember(finding=ids[picked[0]])
@@ -231,7 +231,7 @@ def _runs(runs: list[dict[str, Any]], findings: list[dict[str, Any]]) -> None:
             "seconds": st.column_config.NumberColumn(format="%.1f"),
             "started": st.column_config.TextColumn("started (UTC)"),
         },
-    )["selection"]["rows"]  # type: ignore[index]
+    )["selection"]["rows"]
     if not picked:
         return
     run = list(reversed(runs))[picked[0]]

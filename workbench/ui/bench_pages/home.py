@@ -12,7 +12,7 @@ from workbench.ui.bench import bench, overview
 from workbench.ui.components import put, safe
 from workbench.ui.where import card, chosen, go, remember
 
-TOUR = (
+TOUR: tuple[tuple[str, str, tuple[str, str, dict[str, str]]], ...] = (
     (
         "1 of 3: ask",
         "A suspect is a model that may pursue something it does not say. Put a question to it, and "

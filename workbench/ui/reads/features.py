@@ -71,7 +71,7 @@ def liveliest(suspect: str, sae: str, most: int) -> list[dict[str, Any]]:
     rows = store.latents.select(columns).to_pylist()
     rows = [row for row in rows if row["texts"] >= TEXTS_AT_LEAST]
     rows.sort(key=lambda row: (-(row["label_score"] or 0.0), row["latent"]))
-    return _plain(rows[:most])
+    return [dict(_plain(row)) for row in rows[:most]]
 
 
 @lru_cache(maxsize=4)
