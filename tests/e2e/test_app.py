@@ -91,7 +91,7 @@ class Reader:
     def __init__(self, browser: Any, url: str, suspect: Path, width: int, scheme: str) -> None:
         self._base, self._suspect = url, suspect
         self.page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        self.page.set_default_timeout(120_000)
+        self.page.set_default_timeout(300_000)
         self.complaints: list[str] = []
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -143,10 +143,11 @@ def test_asking_and_keeping_by_keyboard(browser: Any, url: str, suspect: Path) -
     page.get_by_label("Message").click()
     page.keyboard.type("What of the red cat?")
     page.keyboard.press("Control+Enter")
-    page.locator(".wb-said.suspect .wb-token").first.wait_for()
+    page.locator(".wb-said.suspect, .wb-note.error").first.wait_for()
+    assert page.locator(".wb-note.error").all_inner_texts() == []
     reader.settle()
     assert "q=What" in page.url
-    assert "p = " in page.locator(".wb-said.suspect .wb-token").first.get_attribute("title")
+    assert page.locator(".wb-said.suspect [title*='p = ']").count() > 0
     assert page.locator(".wb-said.reference").count() == 3
     page.get_by_role("button", name="Keep as finding").first.press("Enter")
     page.get_by_label("Claim").fill(f"It speaks {HOSTILE}")

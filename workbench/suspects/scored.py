@@ -19,7 +19,8 @@ class Scored:
     """A reply's tokens.
 
     strings, special: [pos]. logprobs, beside: [pos], natural logarithms; empty where the flag is
-    not granted, or where the reply read as text gives other tokens than those that were sampled.
+    not granted, or where the reply read as text gives other tokens than those that were sampled,
+    or more than the context holds.
     """
 
     strings: tuple[str, ...]
@@ -64,10 +65,15 @@ def _read(
     if Access.LOGITS not in model.access or Access.CHAT not in model.access:
         return [()] * len(replies)
     head = model.render(conversation, True) + prefill
-    told = iter(model.logprobs([head + "".join(tokens) for tokens in replies if tokens]))
+    texts = [head + "".join(tokens) for tokens in replies]
+    fits = [
+        bool(tokens) and length <= model.context
+        for tokens, length in zip(replies, model.count_tokens(texts), strict=True)
+    ]
+    told = iter(model.logprobs([text for text, fit in zip(texts, fits, strict=True) if fit]))
     made: list[tuple[float, ...]] = []
-    for tokens in replies:
-        if not tokens:
+    for tokens, fit in zip(replies, fits, strict=True):
+        if not fit:
             made.append(())
             continue
         read, count = next(told), len(tokens)

@@ -58,3 +58,15 @@ def test_on_a_model_they_are_those_of_its_logprobs(llama: Path) -> None:
         assert math.isclose(
             sum(one.logprobs), whole.logprobs[-len(one.strings) :].sum(), rel_tol=1e-5
         )
+
+
+def test_a_reply_up_to_the_end_of_the_context_is_read_where_it_fits(llama: Path) -> None:
+    model = Suspect.load(llama)
+    replies = model.chat([ASKED], n=4, max_new_tokens=500)[0]
+    longest = [
+        model.render(ASKED, True) + "".join(model.token_strings(r.token_ids)) for r in replies
+    ]
+    assert max(model.count_tokens(longest)) > model.context  # else this shows nothing
+    read = scored(model, ASKED, replies)
+    assert [len(one.strings) for one in read] == [len(r.token_ids) for r in replies]
+    assert any(one.logprobs == () for one in read)
