@@ -147,10 +147,10 @@ def test_asking_and_keeping_by_keyboard(browser: Any, url: str, suspect: Path) -
     assert page.locator(".wb-note.error").all_inner_texts() == []
     reader.settle()
     assert "q=What" in page.url
-    assert page.locator(".wb-said.suspect [title*='p = ']").count() > 0
+    assert page.locator(".wb-said.suspect .wb-token").count() > 0
     assert page.locator(".wb-said.reference").count() == 3
     page.get_by_role("button", name="Keep as finding").first.press("Enter")
-    page.get_by_label("Claim").fill(f"It speaks {HOSTILE}")
+    page.get_by_role("textbox", name="Claim").fill(f"It speaks {HOSTILE}")
     page.get_by_role("dialog").get_by_role("button", name="Keep as finding").press("Enter")
     page.get_by_text("Found so far (1)").wait_for()
     reader.open("findings")

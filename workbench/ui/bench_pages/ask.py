@@ -192,6 +192,8 @@ def _reply(reply: Reply, read: Scored, made: dict[str, Any], tint: str, speaker:
     who = f"{made[speaker]}, {'the suspect' if speaker == 'suspect' else 'its reference'}"
     cut = ", cut at the longest" if reply.finish == "length" else ""
     role = f"{who} · {len(reply.token_ids)} tokens{cut}"
+    if tint != "Nothing" and not read.logprobs:
+        role += " · read back as text it is other tokens, so no probabilities"
     return said_in_tokens(tokens, speaker=speaker, role=role, begun=made["prefill"])
 
 
