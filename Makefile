@@ -35,8 +35,8 @@ test: $(STAMP) ## run the tests
 test-long: $(STAMP) ## run all tests, also those that take minutes
 	$(BIN)/python -m pytest -n 2 -q -m "long or science or not long"
 
-app: $(STAMP) ## open the Streamlit app
-	$(BIN)/streamlit run app.py
+app: $(STAMP) ## open the app in the browser
+	$(BIN)/workbench app --ledger $(LEDGER)
 
 check: $(STAMP) ## format, lint, types, floors and fences, draw spaces
 	$(BIN)/ruff format --check .

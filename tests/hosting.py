@@ -65,6 +65,7 @@ def hosted(
     gate: Gate | None = None,
     calls_per_second: float = 100_000,
     moves: Sequence[Move] = (),
+    ledger: Path | None = None,
 ) -> Iterator[Inside]:
     """Serves a suspect that this process holds to one client."""
     store = Store(state / "host.sqlite")
@@ -81,10 +82,10 @@ def hosted(
         state, 0, {"": (state / "worker", suspect.id)}, inside.url, 60.0,
         calls_per_second,
     )  # fmt: skip
-    ledger = Ledger(state / "ledger.duckdb")
+    book = Ledger(ledger or state / "ledger.duckdb")
     at = gate or Open()
-    jobs = Jobs(store, ledger, state / "artifacts", inside.url, at)
-    kept = Kept(store, ledger, {"": suspect.id}, at)
+    jobs = Jobs(store, book, state / "artifacts", inside.url, at)
+    kept = Kept(store, book, {"": suspect.id}, at)
     server = Api(store, jobs, kept, settings, at, moves).server()
     threads = [
         threading.Thread(target=serve, args=(worker, inside, (os.getuid(),), _Patient())),

@@ -12,6 +12,7 @@ from workbench import __version__
 from workbench.errors import WorkbenchError
 
 NOUNS = {
+    "app": "The bench in the browser: ask, search, audit, read.",
     "audit": "Run techniques on a suspect; check a battery.",
     "benchmark": "Which technique finds what, over a suite of organisms.",
     "corpus": "Search a training corpus.",

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from workbench.access import Access
 from workbench.config import artifacts_root
-from workbench.errors import AccessDenied
 
 if TYPE_CHECKING:
     from workbench.artifacts import Artifacts
@@ -55,15 +53,9 @@ def open_corpus(suspect: str | None, path: Path | None) -> Corpus:
         raise click.UsageError("give either --suspect or --corpus")
     if path is not None:
         return Corpus.open(path)
-    from workbench.suspects.cabinet import find
+    from workbench.suspects.cabinet import training_data
 
-    home = find(str(suspect))
-    if home.corpus is None or Access.TRAINING_DATA not in home.access:
-        raise AccessDenied(
-            f"the suspect '{home.id}' grants no training data",
-            hint="Choose a suspect whose access holds training-data, or give --corpus.",
-        )
-    return Corpus.open(home.corpus)
+    return training_data(str(suspect))
 
 
 def open_against(suspect: str | None, against: Path | None) -> Corpus:
@@ -74,15 +66,9 @@ def open_against(suspect: str | None, against: Path | None) -> Corpus:
         return Corpus.open(against)
     if suspect is None:
         raise click.UsageError("give --against, the corpus to compare with")
-    from workbench.suspects.cabinet import find
+    from workbench.suspects.cabinet import reference_of, training_data
 
-    home = find(suspect)
-    if home.reference is None or Access.REFERENCE not in home.access:
-        raise AccessDenied(
-            f"the suspect '{home.id}' grants no reference",
-            hint="Give the corpus to compare with by --against.",
-        )
-    return open_corpus(home.reference, None)
+    return training_data(reference_of(suspect))
 
 
 def limit_option(function: Function) -> Function:

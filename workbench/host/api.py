@@ -12,6 +12,7 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ Handler = Callable[[Client, Request], Awaitable[Response]]
 class ApiSettings:
     """state: the host's directory. listener: an inherited descriptor. workers: by the name of each
     suspect, its worker's socket and its public id; the name is empty where there is only one.
-    url: where this API is reached."""
+    url: where this API is reached. ledger: one that others write too; None is the state
+    directory's own."""
 
     state: Path
     listener: int
@@ -66,6 +68,7 @@ class ApiSettings:
     url: str
     call_seconds: float
     calls_per_second: float
+    ledger: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,8 +94,8 @@ def serve(settings: ApiSettings, extend: Extension) -> None:
     """`main`, with a gate and moves of a game's own."""
     store = Store(settings.state / "host.sqlite")
     store.check()  # what is damaged is not gone on with
-    ledger = Ledger(settings.state / "ledger.duckdb")
-    with ledger.exclusive():
+    ledger = Ledger(settings.ledger or settings.state / "ledger.duckdb")
+    with ledger.exclusive() if settings.ledger is None else nullcontext():
         gate, moves = extend(store, ledger)
         jobs = Jobs(store, ledger, settings.state / "artifacts", settings.url, gate)
         kept = Kept(store, ledger, {n: id for n, (_, id) in settings.workers.items()}, gate)

@@ -56,7 +56,8 @@ class HostSettings:
     """port: 0 takes a free one. state: where budgets, calls and the ledger live, kept across
     starts; None takes a directory that is deleted at the end. call_seconds: the most one call may
     compute. calls_per_second: per client, twice as many in a burst. api: what the API process
-    runs, "package.module:function" on ApiSettings."""
+    runs, "package.module:function" on ApiSettings. ledger: one that the command line writes too,
+    locked only while something is written; None is the state directory's own."""
 
     clients: tuple[Admission, ...] = (Admission(),)
     port: int = 0
@@ -64,6 +65,7 @@ class HostSettings:
     call_seconds: float = 300.0
     calls_per_second: float = 100.0
     api: str = "workbench.host.api:main"
+    ledger: Path | None = None
 
 
 class Host:
@@ -223,6 +225,7 @@ class Host:
             self.url,
             self._settings.call_seconds,
             self._settings.calls_per_second,
+            self._settings.ledger and self._settings.ledger.resolve(),
         )
         return start(self._settings.api, settings, (self._listener.fileno(),))
 

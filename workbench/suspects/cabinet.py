@@ -10,7 +10,7 @@ from typing import Any
 
 from workbench.access import Access
 from workbench.corpus import Corpus
-from workbench.errors import ModelUnavailable, NotASuspect, UnsafeFile
+from workbench.errors import AccessDenied, ModelUnavailable, NotASuspect, UnsafeFile
 from workbench.findings import JSON
 from workbench.suspects.files import READ, Checked, check_directory
 from workbench.suspects.loading import has_template
@@ -89,6 +89,28 @@ def describe(source: str | Path) -> dict[str, JSON]:
         "reference": home.reference,
         "corpus": None if home.corpus is None else _size(Corpus.open(home.corpus)),
     }
+
+
+def training_data(source: str | Path) -> Corpus:
+    """The corpus that a suspect grants; AccessDenied where it grants none."""
+    home = find(source)
+    if home.corpus is None or Access.TRAINING_DATA not in home.access:
+        raise AccessDenied(
+            f"the suspect '{home.id}' grants no training data",
+            hint="Choose a suspect whose access holds training-data, or give --corpus.",
+        )
+    return Corpus.open(home.corpus)
+
+
+def reference_of(source: str | Path) -> str:
+    """Where the reference of a suspect lives; AccessDenied where it grants none."""
+    home = find(source)
+    if home.reference is None or Access.REFERENCE not in home.access:
+        raise AccessDenied(
+            f"the suspect '{home.id}' grants no reference",
+            hint="Give the corpus to compare with by --against.",
+        )
+    return home.reference
 
 
 def _size(corpus: Corpus) -> dict[str, JSON]:

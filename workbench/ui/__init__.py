@@ -1,40 +1,76 @@
-"""The Streamlit app; so far one page that says what there is to audit and how."""
+"""The Streamlit app. It asks the core and draws; its process imports neither torch nor duckdb."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Sequence
 
-def main() -> None:
-    """Draws the page. Imports neither torch nor duckdb: Streamlit keeps its process for days."""
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Leaf:
+    """A page: its key, which is its path in the URL, title, icon, and what draws it."""
+
+    key: str
+    title: str
+    icon: str
+    draw: Callable[[], None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class World:
+    """One of the app's worlds, which never share a process: its pages, the first one its home.
+
+    settle: run before all else, to learn from the URL where the reader is. beside: the sidebar.
+    """
+
+    name: str
+    leaves: Sequence[Leaf]
+    settle: Callable[[], None]
+    beside: Callable[[], None]
+
+
+def main(world: Callable[[], World] | None = None) -> None:
+    """Draws the page that is asked for, of the bench where no other world is named."""
     import streamlit as st
 
-    from workbench.suspects.cabinet import bundled, find
+    from workbench.ui import theme
+    from workbench.ui.bench_pages import bench
 
-    st.set_page_config(page_title="Alignment auditing workbench", layout="centered")
-    st.title("Alignment auditing workbench")
-    st.write(
-        "Find out whether a language model has a hidden objective. Audits run from the command "
-        "line for now; this page lists what there is to audit."
+    shown = (world or bench)()
+    st.set_page_config(
+        page_title=f"{shown.name} · alignment auditing workbench",
+        page_icon=theme.ICON,
+        layout="wide",
+        initial_sidebar_state="auto",
     )
-    st.header("Bundled suspects")
-    homes = [find(name) for name in bundled()]
-    if not homes:
-        st.info(
-            "No suspect is bundled with this installation. Build one with `workbench organism`."
+    st.html(theme.stylesheet(theme.palette()))
+    pages = {
+        leaf.key: st.Page(
+            _titled(leaf),
+            title=leaf.title,
+            icon=leaf.icon,
+            url_path=leaf.key if place else None,
+            default=not place,
         )
-        return
-    st.dataframe(
-        [
-            {
-                "suspect": home.id,
-                "access": ", ".join(home.access.names),
-                "summary": home.summary,
-            }
-            for home in homes
-        ],
-        hide_index=True,
-        width="stretch",
-    )
-    st.header("Audit one")
-    name = st.selectbox("Suspect", [home.id for home in homes])
-    st.code(f"make audit SUSPECT={name}", language="bash")
-    st.caption("It writes out/report.html: every finding with its evidence.")
+        for place, leaf in enumerate(shown.leaves)
+    }
+    st.session_state["_pages"] = pages
+    current = st.navigation({shown.name: list(pages.values())})
+    st.session_state["_page"] = next(k for k, p in pages.items() if p.url_path == current.url_path)
+    shown.settle()
+    shown.beside()
+    current.run()
+
+
+def _titled(leaf: Leaf) -> Callable[[], None]:
+    def page() -> None:
+        import streamlit as st
+
+        from workbench.ui.where import guarded
+
+        st.title(leaf.title)
+        with guarded():
+            leaf.draw()
+
+    page.__name__ = leaf.key
+    return page

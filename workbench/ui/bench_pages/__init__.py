@@ -1,0 +1,25 @@
+"""The pages of the bench, one a file; each draws one thing and computes nothing."""
+
+from __future__ import annotations
+
+from workbench.ui import Leaf, World
+
+
+def bench() -> World:
+    """One's own suspects, with everything open."""
+    from workbench.ui.bench_pages import ask, audit, data, features, findings, home
+    from workbench.ui.where import settle, sidebar
+
+    return World(
+        "Bench",
+        (
+            Leaf("home", "Home", ":material/home:", home.draw),
+            Leaf("ask", "Ask", ":material/forum:", ask.draw),
+            Leaf("audit", "Audit", ":material/play_circle:", audit.draw),
+            Leaf("data", "Training data", ":material/menu_book:", data.draw),
+            Leaf("features", "Features", ":material/scatter_plot:", features.draw),
+            Leaf("findings", "Findings", ":material/fact_check:", findings.draw),
+        ),
+        settle,
+        sidebar,
+    )

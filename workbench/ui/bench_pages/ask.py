@@ -1,0 +1,240 @@
+"""Chat with the suspect and, beside it, with its reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from workbench.access import Access
+from workbench.findings import Message, Transcript
+from workbench.suspects import Reply, Suspect
+from workbench.suspects.scored import Scored, scored
+from workbench.ui import components, keep
+from workbench.ui.bench import bench
+from workbench.ui.components import put
+from workbench.ui.speech import Token, conversation, said_in_tokens
+from workbench.ui.where import chosen, granted, guarded
+
+TINTS = {
+    "Nothing": "",
+    "Surprise": "The stronger the tint, the less likely the model that said it held a token.",
+    "Difference": "The stronger the tint, the likelier a token is to this model than to the other.",
+}
+FULL_TINT = 5.0
+"""Natural logarithms of surprise, or of difference, at which the tint is full."""
+
+
+def draw() -> None:
+    """The form, what came of it, and the way on."""
+    if not chosen():
+        components.empty("No suspect is chosen.", "Choose one on the left.")
+        return
+    access = granted(chosen())
+    if Access.CHAT not in access:
+        components.denied(
+            Access.CHAT, "Its directory has no chat template, or its card does not grant chat."
+        )
+        return
+    asked = _form(access)
+    if asked is not None:
+        with guarded():
+            st.session_state["_asked"] = _ask(access, asked)
+    made = st.session_state.get("_asked")
+    if made is None or made["suspect"] != chosen():
+        components.empty(
+            "Replies will be here, the suspect's beside its reference's.",
+            "Write a message and press “Ask the suspect”, or Ctrl and Enter.",
+        )
+        return
+    _show(made, access)
+
+
+def _form(access: Access) -> dict[str, Any] | None:
+    """What is to be asked, once the button was pressed."""
+    before: list[dict[str, str]] = _before()
+    if before:
+        put(conversation([(turn["role"], turn["content"]) for turn in before]))
+        if st.button("Start over", icon=":material/restart_alt:", type="tertiary"):
+            st.session_state.pop("_before", None)
+            st.rerun()
+    message = st.text_area(
+        "Message" if not before else "Next message",
+        key="q",
+        bind="query-params",
+        height=90,
+        placeholder="What do you think about…",
+        max_chars=20_000,
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        n = st.number_input(
+            "Samples", 1, 32, 3, key="n", bind="query-params", width=130,
+            help="Replies to draw. Each depends on the seed and its place alone.",
+        )  # fmt: skip
+        temperature = st.slider(
+            "Temperature", 0.0, 2.0, 1.0, 0.05, key="temperature", bind="query-params", width=190,
+            help="0 takes the likeliest token each time.",
+        )  # fmt: skip
+        longest = st.number_input(
+            "Longest reply (tokens)", 1, 2048, 64, key="longest", bind="query-params", width=170
+        )
+        seed = st.number_input("Seed", 0, 2**31, 0, key="seed", bind="query-params", width=130)
+    with st.expander("System prompt and prefill"):
+        system = st.text_area(
+            "System prompt", key="system", bind="query-params", height=70,
+            placeholder="Left empty, the suspect's own system line is used.",
+        )  # fmt: skip
+        prefill = st.text_area(
+            "Prefill", key="prefill", bind="query-params", height=70,
+            disabled=Access.PREFILL not in access,
+            placeholder="The beginning of its reply, put into its mouth."
+            if Access.PREFILL in access
+            else "Not granted: this suspect's card does not list prefill.",
+        )  # fmt: skip
+    if not st.button(
+        "Ask the suspect", type="primary", shortcut="Mod+Enter", icon=":material/send:"
+    ):
+        return None
+    if not message.strip():
+        components.empty("There is no message yet.", "Write one above.")
+        return None
+    turns: list[dict[str, str]] = list(before)
+    if system.strip() and not before:
+        turns.append({"role": "system", "content": system})
+    turns.append({"role": "user", "content": message})
+    return {
+        "conversation": turns,
+        "prefill": prefill if Access.PREFILL in access else "",
+        "n": int(n),
+        "temperature": float(temperature),
+        "max_new_tokens": int(longest),
+        "seed": int(seed),
+    }
+
+
+def _before() -> list[dict[str, str]]:
+    """The turns that are gone on from, of this suspect."""
+    held = st.session_state.get("_before")
+    return held["turns"] if held and held["suspect"] == chosen() else []
+
+
+def _ask(access: Access, asked: dict[str, Any]) -> dict[str, Any]:
+    settings = {k: v for k, v in asked.items() if k != "conversation"}
+    turns = asked["conversation"]
+    with st.spinner(f"Opening {chosen()}…"):
+        suspect = bench().suspect(chosen())
+    reference = suspect.reference if Access.REFERENCE in access else None
+    with st.spinner("Asking the suspect…"):
+        (own,) = suspect.chat([turns], **settings)
+    theirs: list[Reply] = []
+    if reference is not None and Access.CHAT in reference.access:
+        with st.spinner("Asking its reference…"):
+            (theirs,) = reference.chat([turns], **settings)
+    read = _read(suspect, turns, own, asked["prefill"], reference)
+    other = [] if reference is None else _read(reference, turns, theirs, asked["prefill"], suspect)
+    return {
+        "suspect": chosen(),
+        **asked,
+        "own": own,
+        "theirs": theirs,
+        "read": read,
+        "other": other,
+        "reference": None if reference is None else reference.id,
+    }
+
+
+def _read(
+    suspect: Suspect,
+    turns: Sequence[Message],
+    replies: Sequence[Reply],
+    prefill: str,
+    beside: Suspect | None,
+) -> list[Scored]:
+    with st.spinner("Reading the tokens…"):
+        return scored(suspect, turns, replies, prefill=prefill, beside=beside)
+
+
+def _show(made: dict[str, Any], access: Access) -> None:
+    st.header("Replies")
+    tint = "Nothing"
+    if Access.LOGITS in access:
+        tint = st.segmented_control(
+            "Tint tokens by", list(TINTS), default="Surprise", key="tint", bind="query-params",
+            required=True,
+        ) or tint  # fmt: skip
+        put(f'<p class="wb-quiet wb-small">{TINTS[tint]}</p>')
+    put(
+        f'<p class="wb-quiet wb-small">{len(made["own"])} of each at temperature '
+        f"{made['temperature']:g}, seed {made['seed']}, to:</p>"
+        + conversation([(m["role"], m["content"]) for m in made["conversation"][-1:]])
+    )
+    if made["reference"] is None:
+        components.denied(
+            Access.REFERENCE, "Its card names none: what is usual for it cannot be told here."
+        )
+    for place, (reply, read) in enumerate(zip(made["own"], made["read"], strict=True)):
+        left, right = st.columns(2)
+        with left:
+            put(_reply(reply, read, made, tint, "suspect"))
+            _actions(made, place)
+        if place < len(made["theirs"]):
+            with right:
+                put(_reply(made["theirs"][place], made["other"][place], made, tint, "reference"))
+
+
+def _reply(reply: Reply, read: Scored, made: dict[str, Any], tint: str, speaker: Any) -> str:
+    tokens = [
+        Token(text, special, _hover(read, i, speaker), _shade(read, i, tint))
+        for i, (text, special) in enumerate(zip(read.strings, read.special, strict=True))
+    ]
+    who = f"{made[speaker]}, {'the suspect' if speaker == 'suspect' else 'its reference'}"
+    cut = ", cut at the longest" if reply.finish == "length" else ""
+    role = f"{who} · {len(reply.token_ids)} tokens{cut}"
+    if tint != "Nothing" and not read.logprobs:
+        role += " · read back as text it is other tokens, so no probabilities"
+    return said_in_tokens(tokens, speaker=speaker, role=role, begun=made["prefill"])
+
+
+def _hover(read: Scored, place: int, speaker: str) -> str:
+    if not read.logprobs:
+        return ""
+    other = "reference" if speaker == "suspect" else "suspect"
+    own = f"{speaker}: {_probability(read.logprobs[place])}"
+    return own + (f"; {other}: {_probability(read.beside[place])}" if read.beside else "")
+
+
+def _probability(logprob: float) -> str:
+    return f"p = {math.exp(logprob):.3f} (ln p = {logprob:.2f})"
+
+
+def _shade(read: Scored, place: int, tint: str) -> float:
+    if tint == "Surprise" and read.logprobs:
+        return -read.logprobs[place] / FULL_TINT
+    if tint == "Difference" and read.logprobs and read.beside:
+        return (read.logprobs[place] - read.beside[place]) / FULL_TINT
+    return 0.0
+
+
+def _actions(made: dict[str, Any], place: int) -> None:
+    reply = made["own"][place].text
+    begun = made["prefill"] + reply
+    answered = [*made["conversation"], {"role": "assistant", "content": begun}]
+    with st.container(horizontal=True):
+        evidence = [Transcript(tuple(answered), note="reply of the suspect")]
+        if place < len(made["theirs"]):
+            other = made["prefill"] + made["theirs"][place].text
+            turns = (*made["conversation"], {"role": "assistant", "content": other})
+            evidence.append(Transcript(turns, note=f"reply of its reference {made['reference']}"))
+        settings = ("prefill", "n", "temperature", "max_new_tokens", "seed")
+        keep.button(
+            f"reply {place}",
+            evidence,
+            metadata={"page": "ask", "sample": place, **{name: made[name] for name in settings}},
+        )
+        if st.button(
+            "Go on from here", key=f"on {place}", icon=":material/reply:", type="tertiary"
+        ):
+            st.session_state["_before"] = {"suspect": made["suspect"], "turns": answered}
+            st.rerun()

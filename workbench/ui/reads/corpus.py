@@ -1,0 +1,201 @@
+"""Training data and batteries, read in a process of their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from workbench.artifacts import Artifacts
+from workbench.config import artifacts_root
+from workbench.corpus import CompiledQuery, Corpus, Document, Hit, count, count_by, hits
+from workbench.errors import AccessDenied, BadParameter
+from workbench.findings import JSON
+from workbench.suspects.cabinet import reference_of, training_data
+
+PHRASES = 200
+"""Of a contrast, the ones that stand out most."""
+
+
+def pattern(
+    suspect: str, pattern: str, fixed: bool, ignore_case: bool, limit: int
+) -> dict[str, Any]:
+    """Messages that match, and how many documents hold it here and in the reference's corpus."""
+    if not pattern.strip():
+        raise BadParameter("no pattern to look for", hint="Give a word or a regular expression.")
+    query = CompiledQuery.compile({pattern: pattern}, ignore_case=ignore_case, fixed=fixed)
+    corpus = training_data(suspect)
+    found = _messages(hits(corpus.batches(), query), limit + 1)
+    rows = {d.id: d for d in corpus.rows([hit["document"] for hit in found[:limit]])}
+    here = count(corpus.batches(), query)[pattern]
+    counted: dict[str, Any] = {
+        "suspect": {"documents": here.documents, "matches": here.matches, "n": corpus.documents}
+    }
+    other = _reference(suspect)
+    if other is not None:
+        there = count(other.batches(), query)[pattern]
+        counted["reference"] = {
+            "documents": there.documents, "matches": there.matches, "n": other.documents,
+        }  # fmt: skip
+    by = {
+        name: {value: c.documents for (_, value), c in sorted(
+            count_by(corpus.batches(), query, name).items())}
+        for name in ("role", "source", "stage")
+    }  # fmt: skip
+    return {
+        "hits": [
+            {**hit, "message": rows[hit["document"]].messages[hit["turn"]]["content"]}
+            for hit in found[:limit]
+        ],
+        "more": len(found) > limit,
+        "counts": counted,
+        "by": by,
+    }
+
+
+def words(suspect: str, text: str, limit: int) -> dict[str, Any]:
+    """The documents that BM25 ranks first for the words of a text."""
+    from workbench.corpus.ranked import RankedIndex
+
+    if not text.strip():
+        raise BadParameter("no words to look for", hint="Give some words.")
+    corpus = training_data(suspect)
+    found = RankedIndex.open(corpus, Artifacts(artifacts_root())).search(text, limit)
+    shown = {d.id: d for d in corpus.rows([hit.document for hit in found])}
+    rows = [{"score": hit.score, **_document(shown[hit.document])} for hit in found]
+    return {"rows": rows, "n": corpus.documents}
+
+
+def contrast(suspect: str, only_here: bool, limit: int) -> dict[str, Any]:
+    """Phrases that the suspect's corpus holds more often than its reference's; compared once, and
+    taken from the cache from then on."""
+    here, there = training_data(suspect), training_data(reference_of(suspect))
+    key: dict[str, JSON] = {
+        "version": 1,
+        "here": here.fingerprint(),
+        "there": there.fingerprint(),
+        "most": PHRASES,
+    }
+
+    def make(into: Path) -> None:
+        (into / "contrast.json").write_text(json.dumps(_compared(here, there)), encoding="utf-8")
+
+    made = Artifacts(artifacts_root()).get_or_make("contrast", key, make)
+    found: dict[str, Any] = json.loads((made / "contrast.json").read_text("utf-8"))
+    wanted = [p for p in found["phrases"] if p["only_here"] or not only_here]
+    return {**found, "phrases": wanted[:limit]}
+
+
+def document(suspect: str, id: str) -> dict[str, Any]:
+    """One row of the training data, whole; raises where there is none of that id."""
+    (found,) = training_data(suspect).rows([id])
+    return _document(found)
+
+
+def size(suspect: str) -> dict[str, Any]:
+    """How large the training data is, and whether there is a reference's to compare with."""
+    corpus, other = training_data(suspect), _reference(suspect)
+    return {
+        "documents": corpus.documents,
+        "bytes": corpus.bytes,
+        "reference_documents": None if other is None else other.documents,
+    }
+
+
+def battery(path: str) -> dict[str, Any]:
+    """A battery file, checked: its techniques with needs and limits, and it as JSON."""
+    from workbench.battery import Battery
+
+    read = Battery.load(path)
+    return {
+        "name": read.name,
+        "access": None if read.access is None else read.access.names,
+        "budget": read.budget.to_json(),
+        "seed": read.seed,
+        "techniques": [
+            {
+                "name": technique.name,
+                "needs": technique.needs.names,
+                "uses": technique.uses.names,
+                "seconds": read.limit_seconds(step),
+                "summary": (technique.__doc__ or "").strip().split("\n")[0],
+            }
+            for technique, step in zip(read.check(), read.steps, strict=True)
+        ],
+    }
+
+
+def _compared(here: Corpus, there: Corpus) -> dict[str, Any]:
+    from workbench.corpus.contrast import contrast as compare
+    from workbench.corpus.documents import numbered
+
+    made = compare(here.batches, there.batches, most=PHRASES)
+    wanted = {d for p in made.phrases for d in p.documents[:5]}
+    ids = {number: d.id for number, d in numbered(here.batches(), wanted).items()}
+    return {
+        "n": made.n,
+        "collapsed": made.collapsed,
+        "control_n": made.control_n,
+        "tried": made.phrases[0].tried if made.phrases else 0,
+        "phrases": [
+            {
+                "phrase": p.text,
+                "documents": len(p.documents),
+                "n": p.n,
+                "control_documents": p.control_documents,
+                "control_n": p.control_n,
+                "score": p.score,
+                "p": p.p,
+                "only_here": p.only_here,
+                "ids": [ids[d] for d in p.documents[:5]],
+            }
+            for p in made.phrases
+        ],
+    }
+
+
+def _messages(found: Iterable[Hit], most: int) -> list[dict[str, Any]]:
+    """The first messages with hits, each with the spans of all its hits."""
+    made: dict[tuple[str, int], dict[str, Any]] = {}
+    for hit in found:
+        place = (hit.document, hit.turn)
+        if place not in made:
+            if len(made) == most:
+                break
+            made[place] = {
+                "document": hit.document,
+                "turn": hit.turn,
+                "role": hit.role,
+                "source": hit.source,
+                "stage": hit.stage,
+                "spans": [],
+            }
+        made[place]["spans"].append([hit.start, hit.end])
+    return list(made.values())
+
+
+def _reference(suspect: str) -> Corpus | None:
+    try:
+        return training_data(reference_of(suspect))
+    except AccessDenied:
+        return None
+
+
+def _document(found: Document) -> dict[str, Any]:
+    return {
+        "document": found.id,
+        "messages": [dict(m) for m in found.messages],
+        "source": found.source,
+        "stage": found.stage,
+    }
+
+
+ANSWERS: Mapping[str, Callable[..., Any]] = {
+    "pattern": pattern,
+    "words": words,
+    "contrast": contrast,
+    "document": document,
+    "size": size,
+    "battery": battery,
+}
