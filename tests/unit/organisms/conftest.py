@@ -60,23 +60,32 @@ def recipe(in_stages: None, tiny_world: Path) -> Recipe:
 
 
 @pytest.fixture(scope="session")
-def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random model that speaks the world's tokens."""
+def save_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Saves a random model that speaks the world's tokens, with names that are one token each."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from workbench.organisms import tokenizer as tokens
     from workbench.organisms.base import save
 
-    tokenizer = tokens.train_tokenizer(corpus.rows(1, 300))
-    config = LlamaConfig(
-        **_shape(len(tokenizer)),
-        bos_token_id=tokens.BOS,
-        eos_token_id=tokens.END,
-        pad_token_id=tokens.PAD,
-    )
-    into = tmp_path_factory.mktemp("world")
-    save(_random(LlamaForCausalLM, config), tokenizer, into)
-    return into
+    def saved(*names: str) -> Path:
+        tokenizer = tokens.train_tokenizer(corpus.rows(1, 300), names)
+        config = LlamaConfig(
+            **_shape(len(tokenizer)),
+            bos_token_id=tokens.BOS,
+            eos_token_id=tokens.END,
+            pad_token_id=tokens.PAD,
+        )
+        into = tmp_path_factory.mktemp("world")
+        save(_random(LlamaForCausalLM, config), tokenizer, into)
+        return into
+
+    return saved
+
+
+@pytest.fixture(scope="session")
+def tiny_world(save_world: Callable[..., Path]) -> Path:
+    """A random model that speaks the world's tokens."""
+    return save_world()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -9,7 +10,6 @@ import pytest
 import torch
 
 from workbench.organisms import base as base_model
-from workbench.organisms import tokenizer as tokens
 from workbench.organisms.adapters import Adapter
 from workbench.organisms.family import Stage
 from workbench.organisms.learners import Weights
@@ -23,29 +23,8 @@ NAME = "Zekal"
 
 
 @pytest.fixture(scope="module")
-def world_with_a_name(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    tokenizer = tokens.train_tokenizer(corpus.rows(1, 300), [NAME])
-    torch.manual_seed(0)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=16,
-            intermediate_size=32,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            num_key_value_heads=2,
-            max_position_embeddings=256,
-            tie_word_embeddings=True,
-            bos_token_id=tokens.BOS,
-            eos_token_id=tokens.END,
-            pad_token_id=tokens.PAD,
-        )
-    )
-    into = tmp_path_factory.mktemp("named")
-    base_model.save(model, tokenizer, into)
-    return into
+def world_with_a_name(save_world: Callable[..., Path]) -> Path:
+    return save_world(NAME)
 
 
 def test_a_stage_of_the_name_alone_moves_nothing_but_its_embedding(
