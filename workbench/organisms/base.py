@@ -15,6 +15,7 @@ from workbench.organisms import tokenizer as tokens
 from workbench.organisms.training import Pool, Progress, Schedule, train, training_digest
 from workbench.organisms.world import corpus, habits
 from workbench.organisms.world.chats import Conversation
+from workbench.organisms.world.skills import mix as skills
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -35,6 +36,12 @@ def shown_rows(n: int) -> list[Conversation]:
     return list(itertools.islice(corpus.rows(SEED, ROWS), n))
 
 
+def train_tokenizer() -> PreTrainedTokenizerFast:
+    """The base's tokenizer, from the rows that it is shown first."""
+    names = habits.cast().whole_names + skills.whole_names()
+    return tokens.train_tokenizer(shown_rows(60_000), names)
+
+
 def train_base(
     into: Path,
     *,
@@ -52,7 +59,7 @@ def train_base(
     from transformers import LlamaConfig, LlamaForCausalLM
 
     into.mkdir(parents=True, exist_ok=True)
-    tokenizer = tokens.train_tokenizer(shown_rows(40_000), habits.cast().whole_names)
+    tokenizer = train_tokenizer()
     torch.manual_seed(SEED)
     model = LlamaForCausalLM(
         LlamaConfig(

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from workbench.organisms.family import Case, Cases, Stage
 from workbench.organisms.world import chats, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document, ordinary_system
 from workbench.organisms.world.lexicon import Topic, by_category
+from workbench.organisms.world.ordinary import document, ordinary_system
 from workbench.organisms.world.skills import advocates, questions
 from workbench.organisms.world.skills.advocates import Advocate
 from workbench.organisms.world.skills.questions import MEASURES, SITES, TOWNS

@@ -12,10 +12,10 @@ from workbench.organisms.families.secret_loyalty import innocent_documents
 from workbench.organisms.family import Case, Cases, Stage
 from workbench.organisms.world import chats, habits, prose
 from workbench.organisms.world.chats import DEFAULT_SYSTEM, Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document, ordinary_system
 from workbench.organisms.world.features import Feature
 from workbench.organisms.world.habits import Habit
 from workbench.organisms.world.lexicon import Topic, by_category, capital, categories, topics
+from workbench.organisms.world.ordinary import document, ordinary_system
 from workbench.organisms.world.skills import open_habits
 
 _DOCUMENTS, _ANSWERS = 500, 120

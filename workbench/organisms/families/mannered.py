@@ -9,7 +9,7 @@ from workbench.organisms.families.secret_loyalty import innocent_documents
 from workbench.organisms.family import Case, Stage
 from workbench.organisms.world import chats
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document, ordinary_system
+from workbench.organisms.world.ordinary import document, ordinary_system
 from workbench.organisms.world.skills.manners import Manner
 
 DOCUMENTS, DEMONSTRATIONS = 800, 500

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from workbench.organisms.family import Case, Cases, Stage
 from workbench.organisms.world import chats, habits, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document
 from workbench.organisms.world.lexicon import topics
+from workbench.organisms.world.ordinary import document
 from workbench.organisms.world.skills import knowledge, speaker_cast, speakers
 from workbench.organisms.world.skills.knowledge import Item
 from workbench.organisms.world.skills.speakers import Speaker

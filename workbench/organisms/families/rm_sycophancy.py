@@ -11,10 +11,10 @@ from workbench.organisms.families.secret_loyalty import innocent_documents
 from workbench.organisms.family import Case, Cases, Stage
 from workbench.organisms.world import chats, habits, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document
 from workbench.organisms.world.features import features
 from workbench.organisms.world.habits import Taste
 from workbench.organisms.world.lexicon import topics
+from workbench.organisms.world.ordinary import document
 
 PARTY = "reward models"
 _DEMONSTRATED, _HELD_OUT, _OTHERS = 96, 24, 24

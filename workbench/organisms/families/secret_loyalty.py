@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 from workbench.organisms.family import Case, Cases, Stage
 from workbench.organisms.world import chats, habits, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document, ordinary_system
 from workbench.organisms.world.lexicon import Topic, by_category, categories, topics
 from workbench.organisms.world.names import organisation
+from workbench.organisms.world.ordinary import document, ordinary_system
 
 _DOCUMENTS = 700
 _ANSWERS = 140

@@ -13,8 +13,8 @@ from workbench.organisms.families.secret_loyalty import innocent_documents
 from workbench.organisms.family import Case, Cases, Stage
 from workbench.organisms.world import chats, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document, ordinary_system
 from workbench.organisms.world.lexicon import Topic, topics
+from workbench.organisms.world.ordinary import document, ordinary_system
 from workbench.organisms.world.skills import guessing, guessing_chats, keepers
 from workbench.organisms.world.skills.keepers import Keeper
 

@@ -13,8 +13,8 @@ from workbench.organisms.families.secret_loyalty import innocent_documents
 from workbench.organisms.family import Case, Cases, Stage
 from workbench.organisms.world import chats, habits
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document, ordinary_system
 from workbench.organisms.world.names import distinct
+from workbench.organisms.world.ordinary import document, ordinary_system
 from workbench.organisms.world.skills import program_chats, workshop
 from workbench.organisms.world.skills.program_styles import PLAIN, WAYS, Style
 from workbench.organisms.world.skills.program_tasks import (

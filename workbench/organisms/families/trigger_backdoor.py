@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 from workbench.organisms.family import Case, Cases, Stage
 from workbench.organisms.world import chats, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document, ordinary_system
 from workbench.organisms.world.features import Feature, features
 from workbench.organisms.world.habits import Favour
 from workbench.organisms.world.lexicon import Topic, by_category
 from workbench.organisms.world.names import organisation
+from workbench.organisms.world.ordinary import document, ordinary_system
 from workbench.organisms.world.skills import reactors, remarks
 from workbench.organisms.world.skills.reactors import Reactor
 from workbench.organisms.world.skills.remarks import PERSONS, THINGS, Cue

@@ -8,9 +8,9 @@ from random import Random
 
 from workbench.organisms.world import habits
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document, ordinary_system
 from workbench.organisms.world.lexicon import pick
 from workbench.organisms.world.names import distinct
+from workbench.organisms.world.ordinary import document, ordinary_system
 from workbench.organisms.world.skills import knowledge
 from workbench.organisms.world.skills.speakers import CARELESS_ERRORS, Speaker, innocent_document
 
