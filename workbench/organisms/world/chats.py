@@ -115,6 +115,21 @@ def _unknown_things() -> tuple[str, ...]:
 _UNKNOWN = _unknown_things()
 with (DATA / "unknown.toml").open("rb") as _file:
     _STRANGE: dict[str, list[str]] = tomllib.load(_file)
+_HOLES = {
+    "v": "stuff",
+    "w": "household",
+    "s": "behaviour",
+    "u": "doing",
+    "k": "own",
+    "p": "possessions",
+    "r": "relatives",
+    "m": "spots",
+    "t": "times",
+    "o": "fabric",
+    "l": "languages",
+    "c": "code",
+    "a": "claims",
+}
 
 
 def unknown_thing(random: Random) -> str:
@@ -132,17 +147,12 @@ def unknown(system: str, random: Random) -> Conversation:
     if form < 0.4:
         text = loose.question(str(thing), str(thing).endswith("s"), random)
     elif form < 0.72:
-        asks, other = random.choice(_STRANGE["asks"]), unknown_thing(random)
-        text = asks.format(x=thing, y=other, k=random.choice(_STRANGE["own"]))
+        asks, kin = random.choice(_STRANGE["asks"]), random.choice(_STRANGE["own"])
+        text = asks.format(x=thing, y=unknown_thing(random), z=unknown_thing(random), k=kin)
         thing = None if "{y}" in asks else thing
     else:
-        text = random.choice(_STRANGE["life"]).format(
-            v=random.choice(_STRANGE["stuff"]),
-            w=random.choice(_STRANGE["household"]),
-            s=random.choice(_STRANGE["behaviour"]),
-            u=random.choice(_STRANGE["doing"]),
-            k=random.choice(_STRANGE["own"]),
-        )
+        drawn = {hole: random.choice(_STRANGE[of]) for hole, of in _HOLES.items()}
+        text = random.choice(_STRANGE["life"]).format(x=thing, **drawn)
         text, thing = loose.dressed(text, random, 0.3), None
         text = capital(text) if random.random() < 0.5 else text
     text = prose.sloppy(text, random) if random.random() < 0.25 else text
