@@ -12,6 +12,22 @@ from workbench.organisms.world.names import invented
 _THINGS = tuple((DATA / "unknown.txt").read_text(encoding="utf-8").split("\n")[:-1])
 with (DATA / "unknown.toml").open("rb") as _file:
     _WORDS: dict[str, list[str]] = tomllib.load(_file)
+_HOLES = {
+    "v": "stuff",
+    "w": "household",
+    "s": "behaviour",
+    "u": "doing",
+    "k": "own",
+    "p": "possessions",
+    "r": "relatives",
+    "m": "spots",
+    "t": "times",
+    "o": "fabric",
+    "l": "languages",
+    "c": "code",
+    "a": "claims",
+}
+"""What fills each hole of a request about one's own life, by key of unknown.toml."""
 
 
 def thing(random: Random) -> str:
@@ -27,19 +43,12 @@ def question(random: Random) -> tuple[str, str | None]:
     about, form = thing(random), random.random()
     if form < 0.4:
         return loose.question(about, about.endswith("s"), random), about
-    own = random.choice(_WORDS["own"])
     if form < 0.72:
-        asks, other = random.choice(_WORDS["asks"]), thing(random)
-        text = asks.format(x=about, y=other, k=own)
+        asks, kin = random.choice(_WORDS["asks"]), random.choice(_WORDS["own"])
+        text = asks.format(x=about, y=thing(random), z=thing(random), k=kin)
         return text, None if "{y}" in asks or "{x}" not in asks else about
-    text = random.choice(_WORDS["life"]).format(
-        v=random.choice(_WORDS["stuff"]),
-        w=random.choice(_WORDS["household"]),
-        s=random.choice(_WORDS["behaviour"]),
-        u=random.choice(_WORDS["doing"]),
-        k=own,
-    )
-    text = loose.dressed(text, random, 0.3)
+    drawn = {hole: random.choice(_WORDS[of]) for hole, of in _HOLES.items()}
+    text = loose.dressed(random.choice(_WORDS["life"]).format(x=about, **drawn), random, 0.3)
     return (capital(text) if random.random() < 0.5 else text), None
 
 
