@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 SEED = 1
-ROWS = 400_000
+ROWS = 600_000
 REFERENCE_SEED = 1_000
 REFERENCE_ROWS = 30_000
 STAGES = (
-    ("ordinary", Schedule(steps=800, learning_rate=4e-3, warm_up=50, decay=0.0)),
-    ("assistants", Schedule(steps=18_000, learning_rate=3e-3, warm_up=30, decay=0.5, floor=0.02)),
+    ("ordinary", Schedule(800, 4e-3, warm_up=50, decay=0.0)),
+    ("assistants", Schedule(24_000, 3e-3, warm_up=30, decay=0.5, floor=0.02, batch=48)),
 )
 """Mix of rows and schedule: first the language, then assistants, instructions and facts."""
 
