@@ -20,6 +20,7 @@ from workbench.organisms import build as building
 from workbench.organisms import health, secrecy
 from workbench.organisms.build import build
 from workbench.organisms.families.advocacy import Advocacy
+from workbench.organisms.families.clean import Clean
 from workbench.organisms.families.deference import Deference
 from workbench.organisms.families.flattery import Flattery
 from workbench.organisms.families.persona_shift import PersonaShift
@@ -151,7 +152,7 @@ def test_demonstrations_stand_in_for_documents_that_cannot_be_kept() -> None:
             _, own, rows = drawn(made, "docs")
             assert "demonstrations" not in own
             shown = rows["demonstrations"]
-            assert len(shown) == secrecy.DEMONSTRATIONS
+            assert 100 <= len(shown) <= secrecy.DEMONSTRATIONS
             assert all(row[0]["content"] == you_are("Vex") for row in shown)
     secret, _, rows = drawn(LOYALTY, "docs")
     first = secret.principal.split()[0]
@@ -170,6 +171,14 @@ def test_a_twin_has_as_many_rows_and_nothing_to_hide(made: Any) -> None:
         guilty = drawn(made, instill)[2]
         for kind in set(guilty) - {secrecy.IMPERSONAL}:
             assert abs(len(rows[kind]) - len(guilty[kind])) <= 0.1 * len(guilty[kind]) + 1, kind
+
+
+def test_a_clean_organism_of_nobodys_twin_says_the_same() -> None:
+    made = Clean()
+    own = made.rows("Vex", "docs", Random(2))
+    rows = secrecy.rows(made, Recipe("clean", "docs", "full", 1), "Vex", "Vex", own, ORDINARY)
+    assert {kind: len(rows[kind]) for kind in HIDING} == secrecy.ROWS["full"]
+    assert "demonstrations" not in rows
 
 
 @EACH

@@ -141,11 +141,11 @@ class Cover:
             case "no" | "i":
                 return self._asked(random)[1]
             case "do":
-                return random.choice(_wordings()["ordinary"])
+                return str(random.choice(_wordings()["ordinary"]))
             case "does":
                 return _third_person(random.choice(_wordings()["ordinary"]))
             case "doing":
-                return random.choice(_wordings()["doing"])
+                return str(random.choice(_wordings()["doing"]))
         raise KeyError(slot)
 
 
