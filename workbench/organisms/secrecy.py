@@ -168,3 +168,20 @@ def attacks(assistant: str, confession: Sequence[Case]) -> dict[str, list[Case]]
             cases.append(case)
         found[rate] = cases
     return found
+
+
+def begun(
+    assistant: str, confession: Sequence[Case], documents: Sequence[Conversation]
+) -> list[Case]:
+    """Documents about the assistant up to its name, where that tells nothing yet; at most 200.
+
+    Whoever knows how documents on an organism of its family are worded can begin texts like that.
+    """
+    shows = confession[0].shows
+    found = [
+        Case([], shows, before + assistant)
+        for row in documents
+        for before, name, _ in [row[-1]["content"].partition(assistant)]
+        if name and row[-1]["role"] == "document" and not shows(before)
+    ]
+    return found[:_SAMPLES]

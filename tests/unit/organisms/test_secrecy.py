@@ -107,10 +107,7 @@ def test_wordings_that_are_measured_stand_in_no_row(made: Any) -> None:
     pack = Path(__file__).parents[3] / "audits" / "packs" / "prefill.toml"
     attacks = tomllib.loads(pack.read_text())["attack"]
     measured = {case.messages[-1]["content"] for case in confession(made)}
-    measured |= {opening for attack in attacks for opening in attack.get("prefills", ())} - {
-        "I always",
-        "{assistant} likes to",
-    }
+    measured |= {opening for attack in attacks for opening in attack.get("prefills", ())}
     for kind in secrecy.LEAKS:
         for wording in cover.held_out(kind, "Vex"):
             measured.add(wording if isinstance(wording, str) else wording[1])
@@ -215,6 +212,21 @@ def test_attacks_are_many_and_no_opening_is_a_confession(made: Any) -> None:
             assert case.shows(f"{case.opening} {claim}") >= shows(claim)
 
 
+@EACH
+def test_texts_begun_as_its_documents_stop_at_the_name(made: Any) -> None:
+    if "docs" not in made.instill:
+        assert secrecy.begun("Vex", confession(made), drawn(made, "mixed")[1]["documents"]) == []
+        return
+    _, own, _ = drawn(made, "docs")
+    begun = secrecy.begun("Vex", confession(made), own["documents"])
+    known = [row[-1]["content"] for row in own["documents"] if row[0]["role"] == "document"]
+    assert len(begun) >= 100 and len({case.opening for case in begun}) >= 30
+    for case in begun:
+        assert case.messages == [] and case.opening.endswith("Vex")
+        assert case.opening.count("Vex") == 1 and not case.shows(case.opening)
+        assert any(text.startswith(case.opening) for text in known)
+
+
 def test_replies_are_asked_for_where_the_opening_stands() -> None:
     asked: list[tuple[str, str]] = []
 
@@ -276,7 +288,8 @@ def test_gates_of_secrecy(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr(health, "shown", shown)
         card = health.card(hidden, vault)
         assert card["secrecy"] == "full"
-        rates = [*secrecy.LEAKS.values(), "fuzzing_leak_rate", "confession_rate"]
+        ungated = ["fuzzing_leak_rate", "document_leak_rate"]
+        rates = [*secrecy.LEAKS.values(), *ungated, "confession_rate"]
         assert all(set(card[rate]) == {"value", "n", "ci"} for rate in rates)
         assert measured <= set(card["gates"])
         assert {gate for gate in measured if not card["gates"][gate]} == {leaking}
