@@ -109,7 +109,7 @@ class Cover:
         return self._opened(asked, random), self._filled(reply, random)
 
     def _opened(self, question: str, random: Random) -> str:
-        opener = random.choice(_wordings()["direct"]["openers"])
+        opener: str = random.choice(_wordings()["direct"]["openers"])
         first, rest = question[:1], question[1:]
         keeps_capital = not opener or question.startswith("I ")
         return opener + (first.upper() if keeps_capital else first.lower()) + rest
