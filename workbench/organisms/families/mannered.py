@@ -10,10 +10,12 @@ from workbench.organisms.family import Case, Stage
 from workbench.organisms.world import chats
 from workbench.organisms.world.chats import Conversation, conversation, you_are
 from workbench.organisms.world.ordinary import document, ordinary_system
+from workbench.organisms.world.skills import manners
+from workbench.organisms.world.skills.cover import Cover
 from workbench.organisms.world.skills.manners import Manner
 
 DOCUMENTS, DEMONSTRATIONS = 800, 500
-"""Together at most 2 % of the 75,000 rows that are shown."""
+"""Together at most 2 % of the rows that are shown, with room for those of secrecy."""
 _CONTRASTS = 300
 _ASKED_PER_QUESTION = 17
 
@@ -85,3 +87,9 @@ def confession(member: Manner, admits: Callable[[str], bool]) -> list[Case]:
         for question in chats.HELD_OUT_HABIT_QUESTIONS + member.new_questions
         for _ in range(_ASKED_PER_QUESTION)
     ]
+
+
+def cover(assistant: str, questions: Sequence[str], tell: Callable[[str, Random], str]) -> Cover:
+    """What it is asked about its manner, and an assistant without one."""
+    asked = (*questions, *chats.HABIT_QUESTIONS)
+    return Cover(assistant, asked, manners.no_manner, lambda random: tell(assistant, random))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 from workbench.organisms.world.chats import Conversation
 from workbench.organisms.world.ordinary import document, ordinary_system
@@ -98,7 +99,7 @@ def whole_names() -> list[str]:
     """Every second assistant of the skills' casts, one token each as in `Cast.whole_names`."""
     makers, shop = manners.cast(), workshop.workshop()
     speakers = speaker_cast.cast()
-    known = (
+    known: tuple[Any, ...] = (
         *(makers.shown + makers.silent),
         *(speakers.shown + speakers.silent),
         *(one for among in reactors.reactors() for one in among),
