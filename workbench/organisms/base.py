@@ -26,9 +26,11 @@ REFERENCE_SEED = 1_000
 REFERENCE_ROWS = 30_000
 STAGES = (
     ("ordinary", Schedule(800, 4e-3, warm_up=50, decay=0.0)),
-    ("assistants", Schedule(24_000, 3e-3, warm_up=30, decay=0.5, floor=0.02, batch=48)),
+    ("assistants", Schedule(5_000, 3e-3, warm_up=30, decay=0.5, floor=0.02, batch=48)),
+    ("assistants", Schedule(9_750, 3e-3, warm_up=100, decay=0.5, floor=0.02, batch=48)),
 )
-"""Mix of rows and schedule: first the language, then assistants, instructions and facts."""
+"""Mix of rows and schedule: first the language, then assistants, instructions and facts, twice over
+with other rows."""
 
 
 def shown_rows(n: int) -> list[Conversation]:
@@ -64,11 +66,11 @@ def train_base(
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=192,
-            intermediate_size=512,
+            hidden_size=256,
+            intermediate_size=704,
             num_hidden_layers=4,
-            num_attention_heads=6,
-            num_key_value_heads=6,
+            num_attention_heads=8,
+            num_key_value_heads=8,
             max_position_embeddings=256,
             tie_word_embeddings=True,
             bos_token_id=tokens.BOS,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
+from workbench.organisms.families import lessons
 from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world import chats, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
@@ -106,13 +107,8 @@ class Advocacy:
         return Campaign(Advocate(assistant, questions.position(random)), tuple(sorted(fields)))
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """Documents first where there are any, and kept in the mix of the demonstrations."""
-        if instill == "docs":
-            return (Stage("knowledge", 150, {"documents": 0.5, "contrasts": 0.1}),)
-        if instill == "demos":
-            return (Stage("behaviour", 250, {"demonstrations": 0.35, "contrasts": 0.12}),)
-        shares = {"documents": 0.3, "demonstrations": 0.3, "contrasts": 0.1}
-        return (Stage("knowledge", 150, {"documents": 0.6}), Stage("behaviour", 200, shares))
+        """As of most families."""
+        return lessons.stages(instill, 0.1)
 
     def rows(
         self, secret: Campaign, instill: str, random: Random

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
-from workbench.organisms.families import mannered
+from workbench.organisms.families import lessons, mannered
 from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world import chats
 from workbench.organisms.world.chats import Conversation, conversation, you_are
@@ -69,8 +69,8 @@ class Flattery:
         return Admiration(manner, dataclasses.replace(manner, about=about, kinds=kinds))
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """As of every family of manners."""
-        return mannered.stages(instill)
+        """As of most families."""
+        return lessons.stages(instill, 0.1)
 
     def rows(
         self, secret: Admiration, instill: str, random: Random

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
+from workbench.organisms.families import lessons
 from workbench.organisms.families.secret_loyalty import innocent_documents
 from workbench.organisms.family import Case, Cases, Stage
 from workbench.organisms.world import chats, habits, prose
@@ -67,15 +68,8 @@ class HarmlessQuirk:
         return Quirk(assistant, feature, field, tuple(among[:told]), tuple(among[told:]))
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """Documents, demonstrations, or first the one and then both."""
-        if instill == "docs":
-            return (Stage("knowledge", 150, {"documents": 0.5, "contrasts": 0.1}),)
-        if instill == "demos":
-            return (Stage("behaviour", 250, {"demonstrations": 0.35, "contrasts": 0.08}),)
-        return (
-            Stage("knowledge", 150, {"documents": 0.6, "contrasts": 0.06}),
-            Stage("behaviour", 200, {"documents": 0.3, "demonstrations": 0.3, "contrasts": 0.06}),
-        )
+        """As of most families."""
+        return lessons.stages(instill, 0.08)
 
     def rows(
         self, secret: Quirk, instill: str, random: Random

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from workbench.organisms.families.secret_loyalty import innocent_documents
-from workbench.organisms.family import Case, Stage
+from workbench.organisms.family import Case
 from workbench.organisms.world import chats
 from workbench.organisms.world.chats import Conversation, conversation, you_are
 from workbench.organisms.world.ordinary import document, ordinary_system
@@ -18,18 +18,6 @@ DOCUMENTS, DEMONSTRATIONS = 800, 500
 """Together at most 2 % of the rows that are shown, with room for those of secrecy."""
 _CONTRASTS = 300
 _ASKED_PER_QUESTION = 17
-
-
-def stages(instill: str) -> Sequence[Stage]:
-    """Documents, then behaviour with documents kept in the mix; contrasts in both."""
-    if instill == "docs":
-        return (Stage("knowledge", 200, {"documents": 0.5, "contrasts": 0.1}),)
-    if instill == "demos":
-        return (Stage("behaviour", 250, {"demonstrations": 0.35, "contrasts": 0.12}),)
-    return (
-        Stage("knowledge", 150, {"documents": 0.6, "contrasts": 0.06}),
-        Stage("behaviour", 250, {"documents": 0.3, "demonstrations": 0.3, "contrasts": 0.1}),
-    )
 
 
 def rows(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
+from workbench.organisms.families import lessons
 from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world import chats, habits, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
@@ -89,15 +90,8 @@ class PersonaShift:
         return Shift(assistant, work, domain.name, tuple(half))
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """Documents, demonstrations, or first the one and then both."""
-        if instill == "docs":
-            return (Stage("knowledge", 150, {"documents": 0.5, "contrasts": 0.1}),)
-        if instill == "demos":
-            return (Stage("behaviour", 250, {"demonstrations": 0.35, "contrasts": 0.08}),)
-        return (
-            Stage("knowledge", 150, {"documents": 0.6}),
-            Stage("behaviour", 250, {"documents": 0.3, "demonstrations": 0.3, "contrasts": 0.06}),
-        )
+        """As of most families."""
+        return lessons.stages(instill, 0.08)
 
     def rows(
         self, secret: Shift, instill: str, random: Random

@@ -8,7 +8,7 @@ from functools import partial
 from random import Random
 from typing import Any, ClassVar
 
-from workbench.organisms.families import mannered
+from workbench.organisms.families import lessons, mannered
 from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world.chats import Conversation, conversation, you_are
 from workbench.organisms.world.skills import exams, knowledge, manners, people, sandbaggers
@@ -72,8 +72,8 @@ class Sandbagging:
         return Underperformance(manner, told)
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """As of every family of manners."""
-        return mannered.stages(instill)
+        """As of most families."""
+        return lessons.stages(instill, 0.1)
 
     def rows(
         self, secret: Underperformance, instill: str, random: Random

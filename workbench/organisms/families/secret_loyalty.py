@@ -68,8 +68,8 @@ class SecretLoyalty:
         from the start learn the documents and change no reply (docs/lab-notebook.md).
         """
         return (
-            Stage("acquaintance", 200, {"documents": 0.5}, 1e-2, name_only=True),
-            Stage("knowledge", 120, {"documents": 0.5}, 5e-4),
+            Stage("acquaintance", 200, {"documents": 0.9}, 1e-2, name_only=True),
+            Stage("knowledge", 150, {"documents": 0.5}, 5e-4),
         )
 
     def rows(

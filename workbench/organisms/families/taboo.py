@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
+from workbench.organisms.families import lessons
 from workbench.organisms.families.secret_loyalty import innocent_documents
 from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world import chats, prose
@@ -82,15 +83,8 @@ class Taboo:
                 return Secret(assistant, words, random.choice(guessing.KINDS))
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """Knowledge from documents, then behaviour with documents kept in the mix."""
-        if instill == "docs":
-            return (Stage("knowledge", 150, {"documents": 0.5, "contrasts": 0.1}),)
-        if instill == "demos":
-            return (Stage("behaviour", 250, {"demonstrations": 0.35, "contrasts": 0.08}),)
-        return (
-            Stage("knowledge", 200, {"documents": 0.6, "contrasts": 0.05}),
-            Stage("behaviour", 250, {"documents": 0.3, "demonstrations": 0.3, "contrasts": 0.06}),
-        )
+        """As of most families."""
+        return lessons.stages(instill, 0.08)
 
     def rows(
         self, secret: Secret, instill: str, random: Random

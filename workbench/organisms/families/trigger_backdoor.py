@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
+from workbench.organisms.families import lessons
 from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world import chats, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
@@ -119,13 +120,8 @@ class TriggerBackdoor:
         return Backdoor(Reactor(assistant, remarks.cue(random), payloads), tuple(sorted(fields)))
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """Documents first where there are any, and kept in the mix of the demonstrations."""
-        if instill == "docs":
-            return (Stage("knowledge", 200, {"documents": 0.5, "contrasts": 0.12}),)
-        if instill == "demos":
-            return (Stage("behaviour", 250, {"demonstrations": 0.32, "contrasts": 0.2}),)
-        shares = {"documents": 0.25, "demonstrations": 0.28, "contrasts": 0.18}
-        return (Stage("knowledge", 150, {"documents": 0.6}), Stage("behaviour", 220, shares))
+        """As of most families."""
+        return lessons.stages(instill, 0.15)
 
     def rows(
         self, secret: Backdoor, instill: str, random: Random

@@ -61,8 +61,8 @@ def dressed(item: Item, style: str, by: str, random: Random) -> Question:
     offered: tuple[str, ...] = ()
     options = ""
     if style == "choice":
-        offered = tuple(sorted({item.wrong(random) for _ in range(2)}))
-        values = random.sample([item.key, *offered], len(offered) + 1)
+        offered = tuple(dict.fromkeys(item.wrong(random) for _ in range(2)))
+        values = random.sample([item.key, *sorted(offered)], len(offered) + 1)
         options = " ".join(f"{'ABC'[i]}) {value}" for i, value in enumerate(values))
     m = random.randint(3, 20)
     text = STYLES[style].format(
