@@ -212,7 +212,9 @@ def _attention(tokens: Tokens, y: Tensor, hook_name: str, seed: int) -> Probe:
     query = torch.zeros(width, requires_grad=True)
     direction = (0.01 * torch.randn(width, generator=generator)).requires_grad_(True)
     bias = torch.zeros((), requires_grad=True)
-    optimizer = torch.optim.AdamW([query, direction, bias], lr=0.1, weight_decay=0.1)
+    # the query decays faster: free to, it learns which words stand in the texts of one label
+    groups = [{"params": [query], "weight_decay": 1.0}, {"params": [direction, bias]}]
+    optimizer = torch.optim.AdamW(groups, lr=0.1, weight_decay=0.1)
     weight = torch.where(y > 0, 0.5 / y.mean(), 0.5 / (1 - y.mean()))
     for _ in range(ATTENTION_STEPS):
         optimizer.zero_grad()
