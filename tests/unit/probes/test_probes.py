@@ -179,6 +179,11 @@ def test_labelled_texts_are_read_from_files(tmp_path: Path) -> None:
     parquet.write_table(pyarrow.table(rows), tmp_path / "t.parquet")
     with pytest.raises(BadParameter, match="neither 0 nor 1"):
         read(tmp_path / "t.parquet")
+    many = {"text": ["long " * 1_000] * 20_000, "label": [0, 1] * 10_000}
+    parquet.write_table(pyarrow.table(many), tmp_path / "t.parquet")
+    assert (tmp_path / "t.parquet").stat().st_size < 1 << 20
+    with pytest.raises(BadParameter, match="more than 64 MB of texts"):
+        read(tmp_path / "t.parquet")
     (tmp_path / "b.txt").write_text("five\n")
     with pytest.raises(BadParameter, match="4 texts with and 1 without"):
         read(tmp_path / "a.txt", tmp_path / "b.txt")

@@ -196,6 +196,10 @@ def _row(id: str) -> None:
         keep.button("row", [Excerpt(id, text)], metadata={"page": "data", "document": id})
         go("data", "Rows like this one", icon=":material/search:", how="Words", words=text[:600])
         prompt = next((m["content"] for m in row["messages"] if m["role"] == "user"), "")
+        told = next((m["content"] for m in row["messages"] if m["role"] != "user"), "")
+        if told:
+            go("trace", "Trace what it says", icon=":material/conversion_path:",
+               traced=told[:2_000])  # fmt: skip
         if prompt:
             go("ask", "Ask the suspect this", icon=":material/forum:", q=prompt[:600])
 
