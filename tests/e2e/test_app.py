@@ -36,7 +36,7 @@ PAGES = (
     "steer?from=Texts",
     "probes",
     "findings",
-    "findings?show=board",
+    "findings?show=Board",
     "query",
 )
 SHIFTS = """
@@ -290,7 +290,7 @@ def test_the_experiments(browser: Any, url: str, suspect: Path) -> None:
 def test_asking_the_ledger_and_moving_a_card(browser: Any, url: str, suspect: Path) -> None:
     reader = Reader(browser, url, suspect, 1280, "light")
     page = reader.page
-    reader.open("findings?show=board")
+    reader.open("findings?show=Board")
     page.get_by_role("button", name="Write a hypothesis").click()
     page.get_by_role("textbox", name="Claim").fill("It speaks of rivers")
     page.get_by_role("textbox", name="Root cause").fill(f"rivers {HOSTILE}")

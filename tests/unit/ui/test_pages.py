@@ -257,7 +257,7 @@ def test_findings_are_shown_filtered_and_exported(open_page: Open, filed: Bench)
     assert len(slider.set_value(0.5).run().dataframe[0].value) == 1
     few = open_page("findings", technique="rows", of="belgor")
     assert len(few.dataframe[0].value) == 2
-    app = choose(open_page("findings"), "Show", "runs")
+    app = choose(open_page("findings"), "Show", "Runs")
     assert list(app.dataframe[0].value["status"]) == ["ok"]
     for form in ("parquet", "jsonl", "csv"):
         made = filed.books.ask("export", ledger=str(filed.ledger), form=form)
@@ -300,7 +300,7 @@ def test_the_board_gathers_and_moves(open_page: Open, filed: Bench) -> None:
     same = Hypothesis("other", " Rivers ", ("praises",), HOSTILE)
     ledger.record(run, [Finding("Again rivers", 0.4, (), same),
                         Finding("Bread", 0.3, (), Hypothesis(None, "bread"))])  # fmt: skip
-    app = open_page("findings", show="board")
+    app = open_page("findings", show="Board")
     assert [s.value for s in app.subheader] == ["Open (2)", "Supported (0)", "Ruled out (0)"]
     shown = html(app)
     assert "2 findings by kept, rows" in shown and safe(HOSTILE) in shown and HOSTILE not in shown
@@ -309,7 +309,7 @@ def test_the_board_gathers_and_moves(open_page: Open, filed: Bench) -> None:
         "amend", ledger=str(filed.ledger), target=strongest.id, note="no rivers there",
         changes={"board": "ruled out"},
     )  # fmt: skip
-    app = open_page("findings", show="board")
+    app = open_page("findings", show="Board")
     assert [s.value for s in app.subheader] == ["Open (1)", "Supported (0)", "Ruled out (1)"]
     assert "no rivers there" in html(app)
     move = next(b for b in app.button if b.label == "Move" and b.form_id.endswith(strongest.id))

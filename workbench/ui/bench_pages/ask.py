@@ -209,7 +209,7 @@ def _actions(made: dict[str, Any], place: int) -> None:
     reply = made["own"][place].text
     begun = made["prefill"] + reply
     answered = [*made["conversation"], {"role": "assistant", "content": begun}]
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         evidence = [Transcript(tuple(answered), note="reply of the suspect")]
         if place < len(made["theirs"]):
             other = made["prefill"] + made["theirs"][place].text

@@ -94,7 +94,7 @@ def _card(card: Mapping[str, Any], runs: Mapping[str, Mapping[str, Any]]) -> Non
     )  # fmt: skip
     for finding in found[:LISTED]:
         put(f'<p class="wb-small">{safe(_short(finding["claim"]))}</p>')
-        go("findings", "See its evidence", key=finding["id"], show="findings",
+        go("findings", "See its evidence", key=finding["id"], show="Findings",
            finding=finding["id"])  # fmt: skip
     for word in best["amendments"][-1:]:
         if word["note"]:

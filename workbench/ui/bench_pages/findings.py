@@ -39,11 +39,11 @@ def draw() -> None:
             "group", ledger=str(bench().ledger), group=parameter("group")
         )
     shown = st.segmented_control(
-        "Show", ["findings", "board", "runs"], format_func=str.capitalize, default="findings",
-        key="show", bind="query-params", required=True, label_visibility="collapsed",
+        "Show", ["Findings", "Board", "Runs"], default="Findings", key="show",
+        bind="query-params", required=True, label_visibility="collapsed",
     )  # fmt: skip
     runs = {run["id"]: run for run in held["runs"]}
-    kept_by, techniques, statuses = _filters(runs, shown != "runs")
+    kept_by, techniques, statuses = _filters(runs, shown != "Runs")
     wanted = {
         id: run
         for id, run in runs.items()
@@ -52,9 +52,9 @@ def draw() -> None:
         and (not statuses or run["status"] in statuses)
     }
     found = [f for f in held["findings"] if f["run"] in wanted]
-    if shown == "runs":
+    if shown == "Runs":
         _runs(list(wanted.values()), held["findings"])
-    elif shown == "board":
+    elif shown == "Board":
         board.draw([f for f in found if f["confidence"] >= _least()], wanted)
     else:
         _findings(found, wanted)

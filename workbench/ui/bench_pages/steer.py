@@ -10,8 +10,8 @@ import streamlit as st
 from workbench.access import Access
 from workbench.findings import Evidence, Figure, Measurement, Transcript
 from workbench.report.evidence import show
-from workbench.report.figures import CONTROL, SUSPECT
 from workbench.ui import components, keep, running, theme
+from workbench.ui.bench_pages import doses
 from workbench.ui.components import put
 from workbench.ui.jobs import Job
 from workbench.ui.pickers import (
@@ -33,7 +33,6 @@ WAYS = {
     "Texts": "The mean activation over one set of texts minus that over another.",
     "Probe": "The direction along which a probe tells its two kinds of text apart.",
 }
-ARMS = {"steered": "the direction", "random": "random", "like": "like the direction"}
 NEEDS = Access.ACTIVATIONS | Access.CHAT | Access.LOGITS | Access.TRAINING_DATA
 
 
@@ -104,7 +103,7 @@ def _of_probe() -> tuple[str, dict[str, Any]] | None:
 def _form(what: str, by: Mapping[str, Any]) -> None:
     prompts, pattern = behaviour()
     with st.expander("Doses and samples"):
-        doses = st.text_input(
+        given = st.text_input(
             "Doses", "-0.5, -0.25, 0.25, 0.5", key="doses", bind="query-params",
             help="A dose of 1 is as long as an activation's usual distance from their mean; a "
             "negative dose is subtracted.",
@@ -117,7 +116,7 @@ def _form(what: str, by: Mapping[str, Any]) -> None:
                 "Longest reply (tokens)", 1, 512, 48, key="longest", bind="query-params", width=170
             )
             seed = st.number_input("Seed", 0, 2**31, 0, key="seed", bind="query-params", width=130)
-    wanted = numbers(doses, "doses")
+    wanted = numbers(given, "doses")
     ready = bool(prompts and pattern and wanted)
     asked = (1 + 5 * len(wanted)) * len(prompts) * int(n)
     if ready:
@@ -134,9 +133,9 @@ def _form(what: str, by: Mapping[str, Any]) -> None:
 
 
 def _show(job: Job, found: Mapping[str, Any]) -> None:
-    doses, asked = found["doses"], job.arguments
-    before = doses[0]
-    steered = [d for d in doses if d["arm"] == "steered"]
+    every, asked = found["doses"], job.arguments
+    before = every[0]
+    steered = [d for d in every if d["arm"] == "steered"]
     best = max(
         steered, key=lambda d: (d["coherent"], abs(d["rate"] - before["rate"]), -abs(d["dose"]))
     )
@@ -149,16 +148,17 @@ def _show(job: Job, found: Mapping[str, Any]) -> None:
         else "Every dose breaks the model, so none is evidence: try smaller ones"
     )
     theme.draw(
-        _curve(doses),
+        doses.curve(every),
         title=title,
         key=f"curve {job.id}",
         read=f"Filled: the direction, n = {best['n']} at each dose; bars are 95 % intervals. "
         f"Dashed and hollow: {control['n'] // 2} replies under random directions, as many "
         f"under {found['likeness']}; all of one length. Crosses: the model no longer reads "
-        f"ordinary text there. At a dose of {best['dose']:g} p = {show(best['p'])} after {len(steered)} tried.",
+        f"ordinary text there. At a dose of {best['dose']:g} p = {show(best['p'])} after "
+        f"{len(steered)} tried.",
     )
     theme.draw(
-        _broken(doses),
+        doses.coherence(every),
         title="How much worse it reads ordinary text",
         key=f"coherence {job.id}",
         read=f"Perplexity of {found['ordinary']} training rows, edited over unedited. Above the "
@@ -178,88 +178,7 @@ def _show(job: Job, found: Mapping[str, Any]) -> None:
         if asked["by"]["from"] == "latent":
             go("features", "Read the latent", key="after", sae=asked["by"]["sae"],
                latent=str(asked["by"]["latent"]))  # fmt: skip
-    _replies(doses)
-
-
-def _curve(doses: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    before = doses[0]
-    traces = []
-    for arm, colour, dash in (
-        ("random", CONTROL, "dash"), ("like", CONTROL, "dot"), ("steered", SUSPECT, "solid"),
-    ):  # fmt: skip
-        points = sorted([before, *(d for d in doses if d["arm"] == arm)], key=lambda d: d["dose"])
-        plain = "circle" if arm == "steered" else "circle-open"
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": ARMS[arm],
-                "x": [d["dose"] for d in points],
-                "y": [d["rate"] for d in points],
-                "error_y": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [d["interval"][1] - d["rate"] for d in points],
-                    "arrayminus": [d["rate"] - d["interval"][0] for d in points],
-                    "color": colour,
-                    "thickness": 1.5 if arm == "steered" else 1,
-                    "width": 4,
-                },
-                "line": {"color": colour, "dash": dash},
-                "marker": {
-                    "color": colour,
-                    "size": 9,
-                    "symbol": [plain if d["coherent"] else "x-thin" for d in points],
-                    "line": {"width": 2, "color": colour},
-                },
-                "hovertemplate": f"{ARMS[arm]}, dose %{{x}}: %{{y:.2f}}<extra></extra>",
-            }
-        )
-    return {
-        "data": traces,
-        "layout": {
-            "height": 340,
-            "margin": {"l": 56, "r": 16, "t": 28, "b": 48},
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-            "xaxis": {"title": {"text": "dose"}},
-            "yaxis": {"title": {"text": "share of replies"}, "range": [-0.03, 1.03]},
-        },
-    }
-
-
-def _broken(doses: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    traces: list[dict[str, Any]] = []
-    for arm, colour, dash in (
-        ("random", CONTROL, "dash"), ("like", CONTROL, "dot"), ("steered", SUSPECT, "solid"),
-    ):  # fmt: skip
-        points = sorted([doses[0], *(d for d in doses if d["arm"] == arm)], key=lambda d: d["dose"])
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": ARMS[arm],
-                "x": [d["dose"] for d in points],
-                "y": [d["perplexity_ratio"] for d in points],
-                "line": {"color": colour, "dash": dash},
-                "marker": {"symbol": "circle" if arm == "steered" else "circle-open"},
-            }
-        )
-    ends = [min(d["dose"] for d in doses), max(d["dose"] for d in doses)]
-    bound = {
-        "type": "scatter", "mode": "lines", "name": "bound", "x": ends, "y": [1.2, 1.2],
-        "line": {"color": "@danger", "dash": "dot", "width": 1}, "hoverinfo": "skip",
-    }  # fmt: skip
-    return {
-        "data": [*traces, bound],
-        "layout": {
-            "height": 240,
-            "margin": {"l": 56, "r": 16, "t": 28, "b": 48},
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-            "xaxis": {"title": {"text": "dose"}},
-            "yaxis": {"title": {"text": "perplexity ratio (log)"}, "type": "log",
-                      "tickvals": [0.5, 1, 1.2, 2, 5, 10, 100, 1000]},
-        },
-    }  # fmt: skip
+    _replies(every)
 
 
 def _claim(
@@ -270,6 +189,7 @@ def _claim(
         f"{verb} {job.title.partition(', “')[0]} at a dose of {abs(best['dose']):g} moves "
         f"“{job.arguments['behaviour'][:60]}” from {before['rate']:.0%} to {best['rate']:.0%} of "
         f"replies; directions of that length: {control['rate']:.0%}"
+        + ("" if best["coherent"] else ". The model no longer reads ordinary text there")
     )
 
 

@@ -74,10 +74,9 @@ def _text(text: str, found: Mapping[str, Any]) -> None:
         f'<p class="wb-figure">Its longest match has {longest} words; with its words shuffled '
         f"{usual:.1f} on average, p = {show(found['p'])}</p>"
         + said(text, speaker="suspect", marked=_marks(found["spans"]))
-        + f'<p class="wb-quiet wb-small">Marked: the {len(found["spans"])} rarest spans of four '
-        f"words or more that stand in the training data word for word; they cover "
-        f"{found['covered']:.0%} of {found['words']} words. Shuffled text matches by chance, and "
-        f"{len(shuffled)} shuffles say how long.</p>"
+        + '<p class="wb-quiet wb-small">Marked: spans of four words or more that stand in the '
+        f"training data word for word; they cover {found['covered']:.0%} of {found['words']} "
+        f"words. Shuffled text matches by chance, and {len(shuffled)} shuffles say how long.</p>"
     )
 
 
@@ -127,7 +126,7 @@ def _rows(text: str, found: Mapping[str, Any], place: int) -> None:
     other = f", {span['reference']:,} in the reference's" if "reference" in span else ""
     put(
         f'<p class="wb-quiet wb-small">“{safe(span["text"])}”: {span["documents"]:,} of '
-        f"{found['n']:,} rows here{other}. The first {len(span['places'])}:</p>"
+        f"{found['n']:,} rows here{other}.</p>"
     )
     evidence: list[Excerpt | Measurement] = []
     if "reference" in span:
@@ -144,7 +143,7 @@ def _rows(text: str, found: Mapping[str, Any], place: int) -> None:
         evidence.append(
             Excerpt(at["document"], message["content"], at["start"], at["end"], message["role"])
         )
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
             go("data", "Open the row", key=at["document"], doc=at["document"])
             go("trace", "Trace this row instead", key=at["document"],
                traced=message["content"][:2_000])  # fmt: skip

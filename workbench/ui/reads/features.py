@@ -32,11 +32,8 @@ def shelf(suspect: str) -> dict[str, Any]:
 
 def search(suspect: str, sae: str, how: str, one: str, two: str, most: int) -> list[dict[str, Any]]:
     """Latents by "text", "token", "words", or by "contrast" of lines in `one` and `two`."""
-    (store, _), through, model = (
-        held.bothheld.both_stores(suspect, sae),
-        held.sae(sae),
-        held.suspect(suspect),
-    )
+    store, _ = held.both_stores(suspect, sae)
+    through, model = held.sae(sae), held.suspect(suspect)
     if not one.strip():
         raise BadParameter("nothing to search for", hint="Give a text.")
     if how == "text":
