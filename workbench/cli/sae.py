@@ -18,6 +18,7 @@ from workbench.cli.reading import (
     refuse_existing,
     texts_options,
 )
+from workbench.cli.sae_steer import steer
 from workbench.cli.screen import json_option, print_json, print_table
 
 
@@ -25,6 +26,8 @@ from workbench.cli.screen import json_option, print_json, print_table
 def sae() -> None:
     """Train sparse autoencoders and explore their features."""
 
+
+sae.add_command(steer)
 
 suspect_option = click.option("--suspect", "name", required=True, metavar="SUSPECT")
 most_option = click.option("--most", type=click.IntRange(1), default=20, show_default=True)

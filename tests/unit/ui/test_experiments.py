@@ -130,7 +130,7 @@ def test_probes_are_trained_judged_and_shown_on_tokens(
     assert next(b for b in app.button if b.label == "Train the probe").disabled
     given = {
         "suspect": str(suspect),
-        "title": f"rivers {HOSTILE}",
+        "looks_for": f"rivers {HOSTILE}",
         "probe_kind": "logistic",
         "seed": 0,
     }
@@ -148,7 +148,7 @@ def test_probes_are_trained_judged_and_shown_on_tokens(
     content = buffer.getvalue().to_pybytes()
     file = {"texts.parquet": content}
     empty = {"one": [], "two": [], "table": "texts.parquet", "style": ""}
-    id = done(cached, "probe", file, **{**given, "title": "from a file"}, **empty)
+    id = done(cached, "probe", file, **{**given, "looks_for": "from a file"}, **empty)
     assert cached.jobs.get(id).state == "done", cached.jobs.get(id).error
     bad = done(cached, "probe", {"texts.parquet": b"PAR1 nonsense"}, **given, **empty)
     error = cached.jobs.get(bad).error
@@ -164,7 +164,7 @@ def test_replies_are_tinted_by_a_latent_and_by_a_probe(
     press(app, "Ask the suspect")
     choose(app, "Tint tokens by", "Probe")
     assert "There is no probe of this suspect yet" in html(app)
-    done(cached, "probe", suspect=str(suspect), title="rivers", probe_kind="difference", seed=0,
+    done(cached, "probe", suspect=str(suspect), looks_for="rivers", probe_kind="difference", seed=0,
          one=WITH, two=WITHOUT, table="", style="")  # fmt: skip
     name = cached.features.ask("shelf", suspect=str(suspect))["saes"][0]["name"]
     probe = cached.features.ask("probes", suspect=str(suspect))[0]["name"]

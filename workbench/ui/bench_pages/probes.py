@@ -104,7 +104,7 @@ def _train() -> None:
     running.begin(
         "probe", f"probe for {title.strip()}",
         files={} if table is None else {"texts.parquet": table.getvalue()},
-        title=title.strip(), one=one, two=two, table="" if table is None else "texts.parquet",
+        looks_for=title.strip(), one=one, two=two, table="" if table is None else "texts.parquet",
         probe_kind=kind, style=style.strip() if table is not None else "", seed=0,
     )  # fmt: skip
 
@@ -172,7 +172,9 @@ def _card(one: Mapping[str, Any]) -> None:
 def _against(card: Mapping[str, Any]) -> dict[str, Any]:
     low, high = card["interval"]
     mean, deviation = card["null"]
-    rows = [("the probe", card["auroc"], (low, high), SUSPECT, "circle")]
+    rows: list[tuple[str, float, tuple[float, float] | None, str, str]] = [
+        ("the probe", card["auroc"], (low, high), SUSPECT, "circle")
+    ]
     if card["transfer"] is not None:
         name = f"on style “{card['transfer_style']}”"
         rows.append((name, card["transfer"], None, SUSPECT, "circle-open"))

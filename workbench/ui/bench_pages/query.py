@@ -11,7 +11,7 @@ from workbench.findings import Figure
 from workbench.ui import components, keep, query
 from workbench.ui.bench import bench, overview
 from workbench.ui.components import put
-from workbench.ui.where import remember
+from workbench.ui.where import guarded, remember
 
 EXAMPLES = {
     "What was found": "SELECT f.claim, f.confidence, r.technique, r.suspect\nFROM findings f "
@@ -24,11 +24,6 @@ EXAMPLES = {
     "  max(confidence) AS strongest\nFROM findings WHERE points_to IS NOT NULL\n"
     "GROUP BY root_cause ORDER BY strongest DESC",
 }
-TABLES = (
-    "SELECT table_name, string_agg(column_name, ', ' ORDER BY ordinal_position) AS columns "
-    "FROM information_schema.columns WHERE table_name <> 'meta' GROUP BY table_name "
-    "ORDER BY table_name"
-)
 CHARTED = 40
 """Rows at most of an answer that is drawn as a finding's figure."""
 
@@ -55,15 +50,15 @@ def draw() -> None:
     if pressed and not sql.strip():
         components.empty("There is no statement yet.", "Write one, or take an example above.")
     elif pressed or sql.strip():
-        with st.spinner("Asking…"):
+        with guarded(), st.spinner("Asking…"):
             _show(sql, _asked(str(bench().ledger), bench().ledger.stat().st_mtime_ns, sql))
     else:
         components.empty(
             "The answer will be here.", "Take an example above, or write a SELECT of your own."
         )
     with st.expander("Tables and columns"):
-        held = _asked(str(bench().ledger), bench().ledger.stat().st_mtime_ns, TABLES)
-        put(components.table(["table", "columns"], held.rows))
+        tables = bench().books.ask("tables", ledger=str(bench().ledger))
+        put(components.table(["table", "columns"], tables))
         put(
             '<p class="wb-quiet wb-small">Columns of type JSON are read with -&gt; and -&gt;&gt;. '
             f"At most {query.ROWS:,} rows come back, each value cut to {query.CELL:,} characters. "

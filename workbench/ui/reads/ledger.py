@@ -40,6 +40,16 @@ def group(ledger: str, group: str) -> dict[str, Any]:
     }
 
 
+def tables(ledger: str) -> list[list[str]]:
+    """(table, its columns) of what a query can name."""
+    found = Ledger(ledger).query(
+        "SELECT table_name, string_agg(column_name, ', ' ORDER BY ordinal_position) "
+        "FROM information_schema.columns WHERE table_name <> 'meta' GROUP BY table_name "
+        "ORDER BY table_name"
+    )
+    return [[str(value) for value in row] for row in found.rows]
+
+
 def verdict(ledger: str) -> dict[str, Any]:
     """Whether the ledger is whole."""
     return dict(Ledger(ledger).verify())
@@ -79,6 +89,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
 ANSWERS: Mapping[str, Callable[..., Any]] = {
     "overview": overview,
     "group": group,
+    "tables": tables,
     "verdict": verdict,
     "amend": amend,
     "export": export,

@@ -87,17 +87,14 @@ def _read(model: Suspect, by: Mapping[str, Any], texts: Sequence[str]) -> list[_
 
 def _scorer(model: Suspect, by: Mapping[str, Any]) -> tuple[str, Callable[[Tensor], Tensor]]:
     """(hook, function from activations [batch, pos, d_in] to values [batch, pos])."""
+    score: Callable[[Tensor], Tensor]
     if "probe" in by:
         probe = held.probe(str(by["probe"]))
         width, hook, score = len(probe.direction), probe.hook_name, probe.score_tokens
     else:
         sae, latent = held.sae(str(by["sae"])), int(by["latent"])
         sae.direction(latent)
-        width, hook = sae.d_in, sae.hook_name
-
-        def score(x: Tensor) -> Tensor:
-            return sae.encode(x)[..., latent]
-
+        width, hook, score = sae.d_in, sae.hook_name, lambda x: sae.encode(x)[..., latent]
     if width != model.d_model:
         raise BadParameter(
             f"it reads {width} numbers, '{model.id}' has {model.d_model} at {hook}",
