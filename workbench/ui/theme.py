@@ -102,13 +102,17 @@ def palette() -> Palette:
 
 
 def stylesheet(shown: Palette) -> str:
-    """The CSS of the app's own components, with the palette as its variables."""
+    """The CSS of the app's own components, with the palette as its variables.
+
+    An element stands before it, so that Streamlit keeps it among the page's elements: CSS alone it
+    takes away while a page is left, and all would jump.
+    """
     names = "".join(
         f"--wb-{f.name.replace('_', '-')}:{getattr(shown, f.name)};"
         for f in dataclasses.fields(shown)
     )
     rules = files("workbench.ui").joinpath("theme.css").read_text(encoding="utf-8")
-    return f"<style>:root{{{names}--wb-mono:{MONO};}}\n{rules}</style>"
+    return f'<i class="wb-style"></i><style>:root{{{names}--wb-mono:{MONO};}}\n{rules}</style>'
 
 
 def template(shown: Palette) -> dict[str, Any]:

@@ -140,7 +140,8 @@ def test_probes_are_trained_judged_and_shown_on_tokens(
     shown = html(app)
     assert "AUROC" in shown and "bag of words" in shown and "shuffled labels" in shown
     assert "on the side of the texts" in shown and "score " in shown
-    assert HOSTILE not in shown
+    assert HOSTILE not in shown and safe(HOSTILE) in shown
+    assert not [part for part in (*app.header, *app.markdown) if "![see]" in part.value]
     assert "a text of" in html(open_page("probes", text="long " * 500))
     rows = {"text": WITH + WITHOUT, "label": [1] * 14 + [0] * 14}
     buffer = pyarrow.BufferOutputStream()

@@ -111,7 +111,8 @@ def _train() -> None:
 
 def _card(one: Mapping[str, Any]) -> None:
     card = one["card"]
-    st.header(label(one["title"]))
+    st.header("Its card")
+    put(f'<p class="wb-claim">{safe(one["title"])}</p>')
     beats = card["beats_controls"]
     theme.draw(
         _against(card),
