@@ -272,7 +272,7 @@ def test_the_experiments(browser: Any, url: str, suspect: Path) -> None:
     page.get_by_role("heading", name="Dose response").wait_for()
     reader.settle()
     reader.no_error()
-    assert page.locator(".js-plotly-plot").count() == 2
+    page.locator(".js-plotly-plot").nth(1).wait_for()
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save its data").first.click()
     assert Path(saved.value.path()).read_text().startswith("series,name,x,y,low,high")
