@@ -10,6 +10,8 @@ import pytest
 from workbench.errors import BudgetExceeded, ConfigError, LedgerError
 from workbench.findings import Finding
 from workbench.ledger import Ledger, Planned, Run
+from workbench.ledger.schema import opened
+from workbench.ledger.selection import select
 from workbench.ui import query
 
 SECRET = "the-canary-sings"
@@ -31,12 +33,13 @@ def test_a_select_is_answered_in_plain_values(ledger: str) -> None:
         ledger,
         "SELECT claim, confidence, position, NULL AS nothing, 2::HUGEINT ** 100 AS large, "
         "repeat('x', 3000) AS long, [1, 2] AS many FROM findings ORDER BY position",
+        seconds=60,
     )
     assert answer.columns[:2] == ("claim", "confidence") and not answer.cut
     first = answer.rows[0]
     assert first[:4] == ("It praises rivers", 0.8, 0, None)
     assert len(first[5]) == query.CELL and first[6] == "[1, 2]"
-    assert query.ask(ledger, "SELECT range FROM range(5000)").cut
+    assert query.ask(ledger, "SELECT range FROM range(5000)", seconds=60).cut
 
 
 HOSTILE = (
@@ -88,11 +91,31 @@ def test_nothing_but_one_select_on_the_ledger(ledger: str, tmp_path: Path) -> No
     for number, sql in enumerate(HOSTILE):
         asked = sql.format(canary=tmp_path / "canary.csv", folder=tmp_path)
         # what the process runs is `Ledger.query`; some go the whole way, and that takes a second
-        answered = query.ask if number % 13 == 0 else lambda file, one: Ledger(file).query(one)
         with pytest.raises(ConfigError) as refused:
-            answered(ledger, asked)
+            if number % 13 == 0:
+                query.ask(ledger, asked, seconds=60)
+            else:
+                Ledger(ledger).query(asked)
         assert SECRET not in str(refused.value), sql
         assert (sorted(tmp_path.rglob("*")), Path(ledger).read_bytes()) == before, sql
+
+
+def test_no_function_of_duckdb_reads_another_file(ledger: str, tmp_path: Path) -> None:
+    with opened(Path(ledger), write=False, patience_seconds=5) as connection:
+        names = select(
+            connection,
+            "SELECT DISTINCT function_name FROM duckdb_functions() "
+            "WHERE function_type IN ('table', 'table_macro')",
+            (),
+        ).rows
+        assert len(names) > 50
+        for (name,) in names:
+            for given in (f"'{tmp_path / 'canary.csv'}'", f"['{tmp_path / 'canary.csv'}']"):
+                try:
+                    told = str(select(connection, f'SELECT * FROM "{name}"({given})', (), 5).rows)
+                except ConfigError as refused:
+                    told = str(refused)
+                assert SECRET not in told, name
 
 
 @pytest.mark.parametrize(
@@ -106,8 +129,8 @@ def test_a_runaway_query_is_ended(ledger: str, sql: str) -> None:
     began = time.monotonic()
     with pytest.raises(BudgetExceeded, match="ended after 2 seconds"):
         query.ask(ledger, sql, seconds=2)
-    assert time.monotonic() - began < 4
-    assert query.ask(ledger, "SELECT 1").rows == ((1,),)
+    assert time.monotonic() - began < 20
+    assert query.ask(ledger, "SELECT 1", seconds=60).rows == ((1,),)
 
 
 def test_a_query_that_wants_too_much_memory_fails_alone(ledger: str, tmp_path: Path) -> None:
@@ -118,9 +141,9 @@ def test_a_query_that_wants_too_much_memory_fails_alone(ledger: str, tmp_path: P
         with pytest.raises((BudgetExceeded, ConfigError)):
             query.ask(ledger, sql, seconds=8)
     assert not [p for p in tmp_path.rglob("*") if "tmp" in p.name]
-    assert query.ask(ledger, "SELECT count(*) FROM findings").rows == ((2,),)
+    assert query.ask(ledger, "SELECT count(*) FROM findings", seconds=60).rows == ((2,),)
 
 
 def test_there_is_no_ledger_yet(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="there is no ledger"):
-        query.ask(str(tmp_path / "none.duckdb"), "SELECT 1")
+        query.ask(str(tmp_path / "none.duckdb"), "SELECT 1", seconds=60)
