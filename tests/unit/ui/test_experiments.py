@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
+import importlib
+import inspect
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow
@@ -18,6 +20,7 @@ from workbench.ui.bench import Bench
 from workbench.ui.components import safe
 from workbench.ui.jobs import WorkSettings
 from workbench.ui.theme import table
+from workbench.ui.work import _KINDS
 from workbench.ui.work import main as work
 
 WITH = [f"The river runs past hill {i} and sings {HOSTILE}" for i in range(14)]
@@ -221,14 +224,27 @@ def test_a_figures_numbers_are_saved() -> None:
     ]
 
 
-def test_settings_name_every_argument_of_their_job() -> None:
-    import importlib
-    import inspect
+def test_buttons_start_jobs_with_what_their_functions_take(
+    open_page: Open, cached: Bench, suspect: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
 
-    from workbench.ui.work import _KINDS
+    def start(kind: str, title: str, source: str, *, files: Any = None, **arguments: Any) -> Any:
+        module, _, name = _KINDS[kind].partition(":")
+        job = getattr(importlib.import_module(module), name)
+        inspect.signature(job).bind(None, suspect=source, **arguments)
+        started.append(kind)
+        return SimpleNamespace(id="j-none")
 
-    for place in _KINDS.values():
-        module, _, name = place.partition(":")
-        parameters = inspect.signature(getattr(importlib.import_module(module), name)).parameters
-        assert next(iter(parameters)) == "reporter" and "suspect" in parameters
-    assert dataclasses.is_dataclass(WorkSettings)
+    monkeypatch.setattr(cached.jobs, "start", start)
+    asked = {"prompts": "What?", "behaviour": "x"}
+    press(open_page("steer", latent="3", **asked), "Steer the suspect")
+    texts = {"one": "\n".join(WITH), "two": "\n".join(WITHOUT)}
+    press(open_page("steer", **{"from": "Texts"}, **asked, **texts), "Steer the suspect")
+    press(open_page("differences"), "Compare the two models")
+    press(open_page("trace"), "Build the index")
+    press(open_page("features"), "Train an SAE")
+    app = open_page("probes", **texts)
+    app.text_input(key="title").set_value("rivers").run()
+    press(app, "Train the probe")
+    assert started == ["steer", "steer", "compare", "index", "sae", "probe"]
