@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
+import ast
 import json
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pyarrow
@@ -224,27 +222,27 @@ def test_a_figures_numbers_are_saved() -> None:
     ]
 
 
-def test_buttons_start_jobs_with_what_their_functions_take(
-    open_page: Open, cached: Bench, suspect: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started: list[str] = []
+def test_pages_start_jobs_with_what_their_functions_take() -> None:
+    import workbench.ui
 
-    def start(kind: str, title: str, source: str, *, files: Any = None, **arguments: Any) -> Any:
-        module, _, name = _KINDS[kind].partition(":")
-        job = getattr(importlib.import_module(module), name)
-        inspect.signature(job).bind(None, suspect=source, **arguments)
-        started.append(kind)
-        return SimpleNamespace(id="j-none")
-
-    monkeypatch.setattr(cached.jobs, "start", start)
-    asked = {"prompts": "What?", "behaviour": "x"}
-    press(open_page("steer", latent="3", **asked), "Steer the suspect")
-    texts = {"one": "\n".join(WITH), "two": "\n".join(WITHOUT)}
-    press(open_page("steer", **{"from": "Texts"}, **asked, **texts), "Steer the suspect")
-    press(open_page("differences"), "Compare the two models")
-    press(open_page("trace"), "Build the index")
-    press(open_page("features"), "Train an SAE")
-    app = open_page("probes", **texts)
-    app.text_input(key="title").set_value("rivers").run()
-    press(app, "Train the probe")
-    assert started == ["steer", "steer", "compare", "index", "sae", "probe"]
+    folder = Path(workbench.ui.__file__).parent
+    takes = {
+        node.name: {argument.arg for argument in node.args.kwonlyargs} - {"suspect"}
+        for name in ("experiments", "work")
+        for node in ast.parse((folder / f"{name}.py").read_text()).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    started = {}
+    for page in (folder / "bench_pages").glob("*.py"):
+        for node in ast.walk(ast.parse(page.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in ("begin", "start")
+                and node.args
+                and isinstance(node.args[0], ast.Constant)
+            ):
+                given = {str(keyword.arg) for keyword in node.keywords} - {"files"}
+                started[str(node.args[0].value)] = given
+    assert set(started) == set(_KINDS)
+    assert started == {kind: takes[kind] for kind in started}
