@@ -20,7 +20,7 @@ from workbench.ui.components import put, safe
 
 log = logging.getLogger("workbench.ui")
 FOUND_SHOWN = 4
-_WIDGETS = ("how", "words", "pattern")
+_WIDGETS = ("how", "words", "pattern", "show", "traced")
 """Widgets that share their name with the part of the URL that they are bound to."""
 
 

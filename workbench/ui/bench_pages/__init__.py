@@ -7,7 +7,19 @@ from workbench.ui import Leaf, World
 
 def bench() -> World:
     """One's own suspects, with everything open."""
-    from workbench.ui.bench_pages import ask, audit, data, features, findings, home
+    from workbench.ui.bench_pages import (
+        ask,
+        audit,
+        data,
+        differences,
+        features,
+        findings,
+        home,
+        probes,
+        query,
+        steer,
+        trace,
+    )
     from workbench.ui.where import settle, sidebar
 
     return World(
@@ -17,8 +29,13 @@ def bench() -> World:
             Leaf("ask", "Ask", ":material/forum:", ask.draw),
             Leaf("audit", "Audit", ":material/play_circle:", audit.draw),
             Leaf("data", "Training data", ":material/menu_book:", data.draw),
+            Leaf("trace", "Trace", ":material/conversion_path:", trace.draw),
             Leaf("features", "Features", ":material/scatter_plot:", features.draw),
+            Leaf("differences", "Differences", ":material/compare_arrows:", differences.draw),
+            Leaf("steer", "Steering bench", ":material/tune:", steer.draw),
+            Leaf("probes", "Probes", ":material/straighten:", probes.draw),
             Leaf("findings", "Findings", ":material/fact_check:", findings.draw),
+            Leaf("query", "Ledger queries", ":material/database:", query.draw),
         ),
         settle,
         sidebar,
