@@ -25,6 +25,7 @@ NOUNS = {
     "report": "Write the HTML report of a ledger.",
     "rewards": "Measure how a reward can be hacked.",
     "sae": "Train sparse autoencoders and explore their features.",
+    "serve": "Speak OpenAI's protocol for a suspect.",
     "suspect": "List, show and check suspects.",
     "technique": "List and show the installed techniques.",
 }
