@@ -17,7 +17,7 @@ from workbench.ledger.records import finding_id
 SERVED = "serve"
 """What stands in the ledger for the technique of such a run."""
 
-FILED_EVERY_SECONDS = 2.0
+FILED_EVERY_SECONDS = 5.0
 IN_A_RUN = 200
 """Exchanges of one run at most."""
 

@@ -109,9 +109,7 @@ class _Teller:
         self._view, self._index, self._row = view, index, row
         self._stops: Sequence[str] = a["stop"]
         self._told, self._characters = a.get("after", {}).get(str(index), [0, 0])
-        self._text = ""
-        self._safe = 0
-        self._finish: str | None = None
+        self._made: tuple[str, int, int, str | None] = ("", 0, 0, None)
         self._over = False
         self._each = bool(a["stop"]) or a["stream"]
 
@@ -127,26 +125,25 @@ class _Teller:
             text, finish = text[: min(ends)], "stop"
         elif row.finish is not None:
             finish = "stop" if row.finish == "eos" else "length"
-        self._text = text
-        self._safe = _sure(text, self._stops) if finish is None else len(text)
-        self._finish = finish  # last: whoever sees it finds the rest
+        safe = _sure(text, self._stops) if finish is None else len(text)
+        self._made = text, safe, len(row.made), finish
         return not ends
 
     def piece(self, now: bool) -> dict[str, Any] | None:
         """What is new; None where nothing is, or where it is not the time."""
-        finish, safe, count = self._finish, self._safe, len(self._row.made)
+        whole, safe, count, finish = self._made
         if self._over or not now or (finish is None and safe <= self._characters):
             return None
         self._over = finish is not None
         row, start = self._row, self._told
         self._told = count
-        text = self._text[self._characters : safe]
+        text = whole[self._characters : safe]
         self._characters = max(safe, self._characters)
         ids = row.made[start:count]
         piece: dict[str, Any] = {"row": self._index, "text": text, "token_ids": ids}
         piece |= {"strings": [], "logprobs": [], "alternatives": [], "finish": finish}
         if row.told is not None:
-            shown = count - (row.finish == "eos" and finish is not None)
+            shown = count - (finish is not None and row.finish == "eos")
             piece["strings"] = self._view.token_strings(row.made[start:shown])
             piece["logprobs"] = [_finite(value) for value in row.logprobs[start:shown]]
             piece["alternatives"] = _alternatives(self._view, row.alternatives[start:shown])

@@ -130,7 +130,7 @@ class Chat(_Sampled):
     def asked(self, of: Any, seed: int) -> Generate:
         """In the host's words; `seed` is for where none is given."""
         turns = [message.turn() for message in self.messages]
-        begun = turns.pop().content if len(turns) > 1 and turns[-1].role == "assistant" else ""
+        begun = turns.pop().content if turns[-1].role == "assistant" else ""
         return Generate(
             of=of,
             conversations=[turns],
