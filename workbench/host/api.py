@@ -33,7 +33,7 @@ from workbench.host.jobs import Jobs
 from workbench.host.kept import Kept
 from workbench.host.link import Ended, Link, Question
 from workbench.host.openai.description import described_with
-from workbench.host.openai.door import Door, refusal
+from workbench.host.openai.door import Door, refusal, told
 from workbench.host.records import Client
 from workbench.host.saes import Saes
 from workbench.host.store import Store
@@ -428,4 +428,6 @@ async def _filed(request: Request) -> bytes:
 async def _nothing(request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 404)
     failure = BadParameter("nothing is here", hint="What there is stands in /openapi.json.")
+    if "/v1/" in request.url.path:
+        return told(failure, status)
     return guard.answer(guard.error_answer(failure), status, {})

@@ -241,6 +241,11 @@ def refusal(error: Exception, log: Path) -> Response:
     return guard.answer(_body(shown, status, code, param), status, headers)
 
 
+def told(error: WorkbenchError, status: int) -> Response:
+    """An error of the protocol with this status."""
+    return guard.answer(_body(error, status, _CODES.get(status), None), status, {})
+
+
 _CODES = {
     401: "invalid_api_key",
     402: "insufficient_quota",
