@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import nullcontext
@@ -105,6 +106,8 @@ def serve(settings: ApiSettings, extend: Extension) -> None:
         api = Api(store, jobs, kept, exchanges, settings, gate, moves)
         jobs.start()
         exchanges.start()
+        # uvicorn ends when it is told to, and then raises the signal again: the rest must still run
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
         try:
             api.server().run(sockets=[socket.socket(fileno=settings.listener)])
         finally:

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -416,3 +417,61 @@ def test_choices_go_on_where_they_stand() -> None:
 def test_forms_refuse_what_cannot_be_served() -> None:
     with pytest.raises(ValueError, match="not served"):
         Chat.model_validate({"messages": HELLO, "logit_bias": {"5": 1.0}})
+
+
+def test_a_real_model_is_steered_and_read(llama: Path, tmp_path: Path) -> None:
+    """Requests of one batch with and without edits, and the latents of each token."""
+    import torch
+    from safetensors.torch import save_file
+
+    from workbench.suspects import Suspect
+    from workbench.suspects.latents import Latents
+    from workbench.suspects.remote_saes import SharedSaes
+
+    hook = "blocks.1.hook_out"
+    torch.manual_seed(0)
+    (tmp_path / "sae").mkdir()
+    (tmp_path / "sae/cfg.json").write_text(json.dumps({"architecture": "standard"}))
+    shapes = {"W_enc": (32, 8), "b_enc": (8,), "W_dec": (8, 32), "b_dec": (32,)}
+    tensors = {name: torch.randn(shape) for name, shape in shapes.items()}
+    save_file(tensors, tmp_path / "sae/sae_weights.safetensors")
+    edit = Intervention("add", hook, direction=(1.0,) * 32, coefficient=3.0)
+    suspect = Suspect.load(llama)
+    with hosted(Suspect.load(llama), tmp_path) as inside:
+        name = SharedSaes(inside.connect()._host).share(tmp_path / "sae")  # type: ignore[attr-defined]
+        ask = Asker(inside.port, inside.token)
+        asked = {"messages": HELLO, "max_tokens": 6, "seed": 2}
+        reading = {"sae": name, "hook_name": hook, "top": 3}
+        ours = {"latents": reading, "interventions": [edit.to_json()]}
+        answers: dict[str, Said] = {}
+
+        def call(key: str, body: Any) -> None:
+            answers[key] = ask(CHAT, body)
+
+        threads = [
+            threading.Thread(target=call, args=("plain", asked)),
+            threading.Thread(target=call, args=("steered", {**asked, "workbench": ours})),
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        for key, edits in (("plain", ()), ("steered", (edit,))):
+            ((reply,),) = suspect.chat([HELLO], max_new_tokens=6, seed=2, interventions=edits)
+            assert words(answers[key]) == [reply.text]
+        (told,) = answers["steered"].document["workbench"]["latents"]
+        prompt = suspect._engine.prompt(HELLO, "").token_ids
+        assert told["prompt_tokens"] == len(prompt) and len(told["latents"]) > len(prompt)
+        whole = [*prompt, *reply.token_ids]
+        assert told["strings"] == suspect.token_strings(whole)
+        (part,) = suspect.activations([whole], [hook], interventions=(edit,))
+        found = Latents.load(str(tmp_path / "sae"), "cpu").encode(part.values[hook][0])
+        for row, listed in zip(found, told["latents"], strict=True):
+            best = row.topk(3)
+            wanted = [(i, v) for i, v in zip(best.indices.tolist(), best.values.tolist()) if v > 0]  # noqa: B905
+            assert [i for i, _ in listed] == [i for i, _ in wanted]
+            assert [v for _, v in listed] == pytest.approx([v for _, v in wanted], rel=1e-4)
+        spent = answers["steered"].document["workbench"]["spent"]
+        assert spent["forward_passes"] == 1 and spent["tokens"] == 2 * len(whole)
+        stranger = {**ours, "latents": {**reading, "sae": "0" * 64}}
+        assert error(ask(CHAT, {**asked, "workbench": stranger}))[0] == 400
