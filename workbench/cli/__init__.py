@@ -20,6 +20,7 @@ NOUNS = {
     "game": "Blind auditing games: host, join, grade, verify.",
     "host": "Serve a suspect within access and budget.",
     "ledger": "Runs and findings: list, query, verify, export.",
+    "mcp": "Let an MCP client audit: techniques as tools.",
     "organism": "Train model organisms with sealed objectives.",
     "probe": "Train linear probes, judge them, run them on texts.",
     "report": "Write the HTML report of a ledger.",
