@@ -106,7 +106,8 @@ class ScriptedEngine:
         return tuple(self._intern(word) for word in _PIECES.findall(text))
 
     def token_strings(self, token_ids: Sequence[int]) -> list[str]:
-        return [self._words[i] if i < len(self._words) else f"<{i}>" for i in token_ids]
+        known = range(self.vocabulary)  # those that no word has yet are told by their number
+        return [self._words[i] if i < len(self._words) else f"<{known[i]}>" for i in token_ids]
 
     def decode(self, token_ids: Sequence[int]) -> str:
         return "".join(w for w in self.token_strings(token_ids) if w not in SPECIAL)
