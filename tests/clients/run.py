@@ -18,7 +18,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,16 +83,15 @@ def expect(holds: bool, what: str) -> None:
 
 def inspect(client: Client) -> tuple[Path, str]:
     """Chat: two samples in two epochs."""
+    from workbench.report.imports import inspect_parts
+
     shutil.copy(HERE / "inspect_task.py", client.folder)
     model = "openai-api/suspect/suspect"
     arguments = ["eval", "inspect_task.py", "--model", model, "--log-dir", "logs"]
     arguments += ["--display", "plain", "--epochs", "2", "--max-tokens", "24", "--no-fail-on-error"]
     client.run("inspect", *arguments, SUSPECT_API_KEY="x", SUSPECT_BASE_URL=client.url)
     log = client.one("*.eval")
-    with zipfile.ZipFile(log) as archive:
-        header = json.loads(archive.read("header.json"))
-        names = [n for n in archive.namelist() if n.startswith("samples/")]
-        samples = [json.loads(archive.read(name)) for name in names]
+    header, samples = inspect_parts(log)
     expect(header["status"] == "success", f"status {header['status']}")
     expect(len(samples) == 4, f"{len(samples)} samples")
     expect(all(not s.get("error") for s in samples), "a sample with an error")

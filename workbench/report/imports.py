@@ -10,7 +10,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,8 @@ from workbench.ledger import Ledger, Run
 FILE_BYTES_AT_MOST = 1 << 30
 MEMBER_BYTES_AT_MOST = 256 << 20
 ROWS_AT_MOST = 100_000
+ZSTANDARD = 93
+"""The number of that method in a zip."""
 
 Found = tuple[Run, list[Finding]]
 
@@ -104,7 +109,7 @@ def _garak_text(output: Any) -> str | None:
 
 def _inspect(file: Path, source: Mapping[str, Any]) -> Iterator[Found]:
     """A log as `.eval` (a zip of JSON) or `.json`, with its samples' messages and scores."""
-    header, samples = _inspect_parts(file)
+    header, samples = inspect_parts(file)
     spec = header["eval"]
     version = str(spec.get("packages", {}).get("inspect_ai", ""))
     findings, errored, unscored = [], 0, 0
@@ -122,7 +127,8 @@ def _inspect(file: Path, source: Mapping[str, Any]) -> Iterator[Found]:
     yield _replaced(run, unscored=unscored, failed=failed and str(header["status"]))
 
 
-def _inspect_parts(file: Path) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
+def inspect_parts(file: Path) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
+    """Header and samples of a log, in either form."""
     if not zipfile.is_zipfile(file):
         log = json.loads(file.read_bytes())
         return log, log.get("samples") or []
@@ -136,11 +142,36 @@ def _inspect_parts(file: Path) -> tuple[Mapping[str, Any], list[Mapping[str, Any
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """What a member holds; a bomb is refused before and while it is read."""
-    with archive.open(name) as stream:
-        content = stream.read(MEMBER_BYTES_AT_MOST + 1)
+    """What a member holds; a bomb is refused while it is read, damage when it is through."""
+    info = archive.getinfo(name)
+    if info.compress_type != ZSTANDARD:
+        with archive.open(name) as stream:
+            content = stream.read(MEMBER_BYTES_AT_MOST + 1)
+    else:
+        content = _unzstd(archive, info)
     if len(content) > MEMBER_BYTES_AT_MOST:
         raise ValueError(f"{name} is longer than {MEMBER_BYTES_AT_MOST} bytes")
+    return content
+
+
+def _unzstd(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """A member that Inspect packed with Zstandard, which zipfile learned in Python 3.14."""
+    import pyarrow
+
+    assert archive.fp is not None
+    archive.fp.seek(info.header_offset)
+    head = archive.fp.read(30)
+    if len(head) != 30 or info.compress_size > FILE_BYTES_AT_MOST:
+        raise ValueError(f"{info.filename} is cut short")
+    archive.fp.seek(sum(struct.unpack("<2H", head[26:30])), os.SEEK_CUR)
+    packed = archive.fp.read(info.compress_size)
+    try:
+        with pyarrow.CompressedInputStream(pyarrow.BufferReader(packed), "zstd") as stream:
+            content = bytes(stream.read(MEMBER_BYTES_AT_MOST + 1))
+    except OSError as error:
+        raise ValueError(f"{info.filename} is damaged: {error}") from None
+    if len(content) <= MEMBER_BYTES_AT_MOST and zlib.crc32(content) != info.CRC:
+        raise ValueError(f"{info.filename} is damaged")
     return content
 
 

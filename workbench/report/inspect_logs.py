@@ -1,8 +1,8 @@
 """Ledgers as Inspect logs, written without Inspect: one log per run, one sample per finding.
 
 The layout is version 2 of Inspect's log (`inspect log schema`) as a zip: Scout looks for `.eval`
-files alone. `plan` and `stats` are there because reading a log's header needs them, and every sample
-has a `uuid` because scans join on it.
+files alone. `plan` and `stats` are there because reading a log's header needs them, and every
+sample has a `uuid` because scans join on it.
 """
 
 from __future__ import annotations
