@@ -240,16 +240,16 @@ def _active(
                     hint="Name the hook that it was trained on.",
                 )
             for i, index in enumerate(part.rows):
-                top = latents.encode(values[i][part.mask[i]])
-                top = top.topk(min(wanted["top"], top.shape[-1]), dim=-1)
+                amounts = latents.encode(values[i][part.mask[i]])
+                best = amounts.topk(min(wanted["top"], amounts.shape[-1]), dim=-1)
                 found[index] = {
                     "row": index,
                     "prompt_tokens": len(rows[index].draw.prompt.token_ids),
                     "strings": view.token_strings(texts[index]),
                     "latents": [
-                        [pair for pair in zip(ids, amounts, strict=True) if pair[1] > 0]
-                        for ids, amounts in zip(
-                            top.indices.tolist(), top.values.tolist(), strict=True
+                        [pair for pair in zip(ids, row, strict=True) if pair[1] > 0]
+                        for ids, row in zip(
+                            best.indices.tolist(), best.values.tolist(), strict=True
                         )
                     ],
                 }

@@ -54,9 +54,8 @@ class SuspectAPI(ModelAPI):  # type: ignore[misc]
         where = base_url or model_name
         self._suspect: Suspect | None = None
         self._lock = threading.Lock()
-        self._load = lambda: Suspect.load(
-            where, token=token or os.environ.get("WORKBENCH_TOKEN", ""), **loading
-        )
+        self._where = where
+        self._loading = {"token": token or os.environ.get("WORKBENCH_TOKEN", ""), **loading}
         self._access = None if access is None else Access.parse(access)
         self._budget = Budget(samples=budget_samples, tokens=budget_tokens)
 
@@ -71,7 +70,7 @@ class SuspectAPI(ModelAPI):  # type: ignore[misc]
     def _view(self) -> Suspect:
         with self._lock:
             if self._suspect is None:
-                whole = self._load()
+                whole = Suspect.load(self._where, **self._loading)
                 access = whole.access if self._access is None else self._access
                 self._suspect = whole.restrict(access, self._budget)
             return self._suspect

@@ -43,9 +43,9 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         """Puts the rows of another layer below these, both aligned at their last position; the
         first `spare` positions of these, padding in every row, go."""
         length = max(self.get_seq_length() - spare, other.get_seq_length())
-        self._held = tuple(
-            _stacked(mine[:, :, spare:], theirs, length)
-            for mine, theirs in ((self.keys, other.keys), (self.values, other.values))
+        self._held = (
+            _stacked(self.keys[:, :, spare:], other.keys, length),
+            _stacked(self.values[:, :, spare:], other.values, length),
         )
         self._show(length)
 

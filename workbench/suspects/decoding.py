@@ -60,12 +60,16 @@ class CachedDecoder:
     def __init__(
         self, model: Any, edits: Edits | None, special: frozenset[int], device: str
     ) -> None:
-        from workbench.suspects.cache import growing_cache, joins
+        from workbench.suspects.cache import joins
 
         self._model, self._edits, self._special, self._device = model, edits, special, device
         self._keys: list[int] = []
-        self._fresh = lambda: growing_cache(model.config)
         self.joins = joins(self._fresh())
+
+    def _fresh(self) -> Any:
+        from workbench.suspects.cache import growing_cache
+
+        return growing_cache(self._model.config)
 
     def begin(self, rows: Rows, keys: Sequence[int]) -> torch.Tensor:
         batch = Padded(rows, self._device)

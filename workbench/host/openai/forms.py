@@ -171,7 +171,7 @@ class Completion(_Sampled):
         single = isinstance(self.prompt, str) or isinstance(self.prompt[0], int)
         return Generate(
             of=of,
-            prompts=[self.prompt] if single else self.prompt,  # type: ignore[arg-type]
+            prompts=[self.prompt] if single else self.prompt,  # type: ignore[arg-type, list-item]
             max_new_tokens=16 if self.max_tokens is None else self.max_tokens,
             told=self.logprobs,
             echo=bool(self.echo),
