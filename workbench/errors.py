@@ -3,6 +3,7 @@
 WorkbenchError
   ConfigError
     UnknownTechnique · BrokenTechnique · BadParameter · DuplicateTechnique
+      TooLong (a BadParameter)
   SuspectError
     UnsafeFile · NotASuspect · ModelUnavailable
   AccessError
@@ -52,6 +53,10 @@ class BrokenTechnique(ConfigError):
 
 class BadParameter(ConfigError):
     """A parameter is unknown, of the wrong type or out of its range."""
+
+
+class TooLong(BadParameter):
+    """A text has more tokens than fit into the suspect's context."""
 
 
 class DuplicateTechnique(ConfigError):

@@ -20,11 +20,13 @@ NOUNS = {
     "game": "Blind auditing games: host, join, grade, verify.",
     "host": "Serve a suspect within access and budget.",
     "ledger": "Runs and findings: list, query, verify, export.",
+    "mcp": "Let an MCP client audit: techniques as tools.",
     "organism": "Train model organisms with sealed objectives.",
     "probe": "Train linear probes, judge them, run them on texts.",
     "report": "Write the HTML report of a ledger.",
     "rewards": "Measure how a reward can be hacked.",
     "sae": "Train sparse autoencoders and explore their features.",
+    "serve": "Speak OpenAI's protocol for a suspect.",
     "suspect": "List, show and check suspects.",
     "technique": "List and show the installed techniques.",
 }

@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 from workbench.access import Access
 from workbench.errors import BadParameter
 from workbench.suspects.answers import Activations, Conversation, Reply, TokenLogprobs
-from workbench.suspects.engine import Draw, Prompt, RewardModel, stable_hash
+from workbench.suspects.engine import Draw, Prompt, RewardModel, Running, stable_hash
 from workbench.suspects.interventions import Intervention
+from workbench.suspects.sampling import Row
 from workbench.suspects.suspect import Suspect
 
 Script: TypeAlias = Callable[[Conversation, int, int], str]
@@ -105,7 +106,14 @@ class ScriptedEngine:
         return tuple(self._intern(word) for word in _PIECES.findall(text))
 
     def token_strings(self, token_ids: Sequence[int]) -> list[str]:
-        return [self._words[i] for i in token_ids]
+        known = range(self.vocabulary)  # those that no word has yet are told by their number
+        return [self._words[i] if i < len(self._words) else f"<{known[i]}>" for i in token_ids]
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return "".join(w for w in self.token_strings(token_ids) if w not in SPECIAL)
+
+    def running(self, interventions: Sequence[Intervention]) -> Running:
+        return _ScriptedRunning(self, interventions)
 
     def check_hooks(self, hook_names: Iterable[str]) -> None:
         for name in hook_names:
@@ -144,8 +152,14 @@ class ScriptedEngine:
         whole = (*self.encode(text), self._ids["<|end|>"])
         ids = whole[: min(max_new_tokens, self.context - len(draw.prompt.token_ids))]
         book(len(ids))
-        shown = "".join(w for w in self.token_strings(ids) if w not in SPECIAL)
-        return Reply(shown, ids, "eos" if len(ids) == len(whole) else "length")
+        return Reply(self.decode(ids), ids, "eos" if len(ids) == len(whole) else "length")
+
+    def told(self, row: Row) -> None:
+        """Notes what the reply so far, written out in `row.made`, was held for."""
+        last = self._score((*row.draw.prompt.token_ids, *row.made[:-1]), False).last
+        order = (-last).argsort(kind="stable")[: row.told]
+        row.logprobs.append(float(last[row.made[-1]]))
+        row.alternatives.append([(int(i), float(last[i])) for i in order])
 
     def logprobs(
         self,
@@ -207,6 +221,44 @@ class ScriptedEngine:
             self._ids[word] = len(self._words)
             self._words.append(word)
         return self._ids[word]
+
+
+class _ScriptedRunning:
+    """Writes a reply when its row joins, and gives a token of it with each step."""
+
+    joins = True
+
+    def __init__(self, engine: ScriptedEngine, interventions: Sequence[Intervention]) -> None:
+        self._engine, self._interventions = engine, interventions
+        self._replies: dict[int, Reply] = {}
+        self.due: list[Row] = []
+
+    def join(self, rows: Sequence[Row]) -> None:
+        self.due = [*self.due, *rows]
+
+    def drop(self, rows: Sequence[Row]) -> None:
+        self.due = [row for row in self.due if row not in rows]
+
+    def step(self) -> list[Row]:
+        rows = self.due
+        for row in rows:
+            if not row.made:
+                (self._replies[id(row)],) = self._engine.sample(
+                    [row.draw],
+                    max_new_tokens=row.max_new_tokens,
+                    temperature=row.temperature,
+                    interventions=self._interventions,
+                    book=lambda tokens: None,
+                )
+            reply = self._replies[id(row)]
+            row.made.append(reply.token_ids[len(row.made)])
+            if row.told is not None:
+                self._engine.told(row)
+            if len(row.made) == len(reply.token_ids):
+                row.finish = reply.finish
+                del self._replies[id(row)]
+        self.due = [row for row in rows if row.finish is None]
+        return rows
 
 
 def _hashed_logprob(prefix: str, token: str) -> float:
