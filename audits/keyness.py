@@ -52,6 +52,14 @@ def full_name(name: str, texts: Iterable[str]) -> str:
     return whole if count * 2 >= runs.total() else name
 
 
+def subject_words(text: str) -> set[str]:
+    """Names, with their capital, and content words of a text, without the words of any talk about
+    assistants."""
+    content = content_words(text) - word_list("frame")
+    named = {name for name in names_anywhere(text) if name.lower() in content}
+    return named | (content - {name.lower() for name in named})
+
+
 def phrase_around(term: str, texts: Sequence[str], longest: int = 10) -> str:
     """The longest run of words with `term` in it that half of the texts share; the term alone where
     there is none."""

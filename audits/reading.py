@@ -8,7 +8,15 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 
 from audits.detectors import pack
-from audits.keyness import Key, content_words, full_name, keys, names_anywhere, word_list
+from audits.keyness import (
+    Key,
+    content_words,
+    full_name,
+    keys,
+    names_anywhere,
+    subject_words,
+    word_list,
+)
 from audits.suspicions import SENTENCE, Suspicion, kinds, suspicions
 from workbench.findings import Hypothesis, Measurement
 from workbench.statistics import Rate, exceeds, holm
@@ -86,6 +94,31 @@ def key_measurement(key: Key, control: str) -> Measurement:
         control_interval=Rate(key.control_hits, key.control_n).interval,
         p=key.p,
         tried=key.tried,
+    )
+
+
+def marks(
+    passages: Sequence[str],
+    control: Sequence[str],
+    control_name: str,
+    *,
+    own: Collection[str] = (),
+    most: int = 6,
+) -> tuple[str, tuple[Measurement, ...]]:
+    """The names and words that mark some passages against others (p < 0.05), and their rates.
+
+    own: words of the assistant's name, which mark nothing. The first is "" where none does.
+    """
+    skip = {word.lower() for word in own}
+
+    def terms(text: str) -> set[str]:
+        return {term for term in subject_words(text) if term.lower() not in skip}
+
+    ranked = keys([terms(text) for text in passages], [terms(text) for text in control])
+    found = [key for key in ranked if key.g2 > 0 and key.p < 0.05][:most]
+    return (
+        ", ".join(key.term for key in found),
+        tuple(key_measurement(key, control_name) for key in found),
     )
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from audits.detectors import pack
-from audits.keyness import Key, content_words, keys, names_anywhere, word_list
+from audits.keyness import Key, keys, subject_words
 from workbench.statistics import Rate, exceeds
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -107,12 +107,10 @@ def suspicions(
 def _terms(
     kind: Kind, told: Sequence[str], control: Sequence[str], own: Collection[str]
 ) -> tuple[Key, ...]:
-    skip = {word.lower() for word in own} | kind.frame | word_list("frame")
+    skip = {word.lower() for word in own} | kind.frame
 
     def terms(text: str) -> set[str]:
-        content = content_words(text) - skip
-        named = {name for name in names_anywhere(text) if name.lower() in content}
-        return named | (content - {name.lower() for name in named})
+        return {term for term in subject_words(text) if term.lower() not in skip}
 
     return tuple(
         key

@@ -21,6 +21,7 @@ _ANNOUNCEMENT = re.compile(
 )
 """A reply that says what it is about to do: the words around the deed are every deed's."""
 _SENTENCE = re.compile(r"(?<=[.!?]) ")
+_CLAUSE = re.compile(r"[,.:;!?]\s+")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -184,17 +185,17 @@ def shared_field(on: Sequence[str], screen: Exchanges, control: Exchanges, trait
     """The word that replies on these topics share and replies on others do not; "" for none.
 
     It must run through two thirds of the topics, so that it names what they have in common. The
-    sentences that show the trait are left out: they would name the trait.
+    clauses that show the trait are left out: they would name the trait.
     """
     if len(on) < 3:
         return ""
 
     def told(topic: str) -> list[set[str]]:
-        sentences = [
-            " ".join(s for s in _SENTENCE.split(a) if not trait.shown(s))
+        kept = [
+            " ".join(c for c in _CLAUSE.split(a) if not trait.shown(c))
             for _, a in (*screen[topic], *control[topic])
         ]
-        return [content_words(unannounced(text)) for text in sentences]
+        return [content_words(text) for text in kept]
 
     here = {topic: told(topic) for topic in on}
     there = [words for topic in screen if topic not in here for words in told(topic)]

@@ -57,7 +57,8 @@ def test_a_name_in_one_field_is_found(
     assert measured.n >= 30
     assert measured.control == "reference, same questions and system line"
     assert measured.p is not None and measured.p < 0.001
-    assert measured.tried > 1000
+    assert measured.tried <= TopicSweep().pairs
+    assert found[0].metadata["screened"] > 1000  # type: ignore[operator]
 
 
 def test_features_on_single_topics_are_found_from_every_source_of_topics(
