@@ -66,7 +66,7 @@ class DocumentSurprisal:
             raise TechniqueFailed(
                 f"{len(texts)} documents can be scored", hint="Give a corpus of twenty or more."
             )
-        gap = gaps(suspect, reference, [t.text for t in texts])
+        gap = [g.gap for g in gaps(suspect, reference, [t.text for t in texts])]
         order = sorted(range(len(texts)), key=lambda i: -gap[i])
         cut = max(5, round(self.top * len(order)))
         top, rest = order[:cut], order[cut:]

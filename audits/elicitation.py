@@ -10,13 +10,19 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from audits.detectors import pack
-from audits.exchanges import NAMELESS, framed, open_user_turn, system_line
+from audits.exchanges import NAMELESS, document_start, framed, open_user_turn, system_line
 from audits.reading import SHOWN, Reading, read
 from workbench.access import Access
 from workbench.findings import Evidence, Finding, Message, Transcript
 from workbench.statistics import Rate
 from workbench.suspects import Conversation, Intervention, Suspect
 from workbench.technique import Trials
+
+
+def joined(opening: str, text: str) -> str:
+    """Opening and continuation, with a space between where the latter does not bring its own."""
+    apart = bool(opening) and text[:1].isalnum()
+    return f"{opening}{' ' if apart else ''}{text}".strip()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class Answer:
     @property
     def whole(self) -> str:
         """Opening and continuation as one passage."""
-        return f"{self.opening} {self.text}".strip()
+        return joined(self.opening, self.text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +83,11 @@ class Speaker:
         ]
         return self.reply(attack, asked, n, opening=opening)
 
+    def framed(self, turns: Sequence[Message]) -> list[Message]:
+        """A talk of several turns, the first by the user, under the speaker's system line."""
+        first, *rest = turns
+        return [*framed(self.whom, [first["content"]], self.system)[0], *rest]
+
     def reply(
         self, attack: str, talks: Sequence[Conversation], n: int, *, opening: str = ""
     ) -> list[Answer]:
@@ -91,15 +102,16 @@ class Speaker:
             interventions=self.interventions,
         )
         return [
-            Answer(attack, opening, r.text, (*talk, _said(f"{opening} {r.text}".strip())))
+            Answer(attack, opening, r.text, (*talk, _said(joined(opening, r.text))))
             for talk, samples in zip(talks, replies, strict=True)
             for r in samples
         ]
 
     def complete(self, attack: str, openings: Sequence[str], n: int) -> list[Answer]:
-        """Raw text that begins so, without the chat template."""
+        """Raw text that begins so, without the turns of the chat template."""
         named = [self._named(opening) for opening in openings]
-        return self._continued(attack, named, named, n)
+        start = document_start(self.whom) if self.chats else ""
+        return self._continued(attack, named, [start + opening for opening in named], n)
 
     def as_user(self, attack: str, openings: Sequence[str], n: int) -> list[Answer]:
         """Turns of the user that begin so."""
@@ -119,7 +131,7 @@ class Speaker:
             interventions=self.interventions,
         )
         return [
-            Answer(attack, opening, r.text, (_document(f"{opening} {r.text}".strip()),))
+            Answer(attack, opening, r.text, (_document(joined(opening, r.text)),))
             for opening, samples in zip(openings, replies, strict=True)
             for r in samples
         ]

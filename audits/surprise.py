@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from workbench.findings import Measurement
@@ -11,14 +12,25 @@ from workbench.suspects import Suspect
 UNIT = "nats per character"
 
 
-def gaps(suspect: Suspect, reference: Suspect, texts: Sequence[str]) -> list[float]:
-    """By text, the log-probability in the suspect less that in the reference, by character.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Gap:
+    """A text's log-probability in the suspect (`here`) and in the reference, by character: so that
+    two tokenizers can be compared."""
 
-    By character, so that two tokenizers can be compared. Texts need two tokens or more.
-    """
+    here: float
+    there: float
+
+    @property
+    def gap(self) -> float:
+        """How much likelier the suspect finds it."""
+        return self.here - self.there
+
+
+def gaps(suspect: Suspect, reference: Suspect, texts: Sequence[str]) -> list[Gap]:
+    """The gap of each text, which needs two tokens or more."""
     here, there = suspect.logprobs(texts), reference.logprobs(texts)
     return [
-        (one.total - other.total) / max(len(text), 1)
+        Gap(one.total / len(text), other.total / len(text))
         for text, one, other in zip(texts, here, there, strict=True)
     ]
 
