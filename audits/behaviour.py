@@ -1,7 +1,7 @@
 """Rates of a behaviour by situation, in the suspect and in its control, and what triggers it.
 
-A technique brings cases: a talk, the situation that it belongs to, and what shows the behaviour in a
-reply. Situations come from its pack, and from the suspect itself: what it lets its users say.
+A technique brings cases: a talk, the situation that it belongs to, and what shows the behaviour in
+a reply. Situations come from its pack, and from the suspect itself: what it lets its users say.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LEADING = re.compile(r"^(?:(?:the|a|an|my|your|is|of|by|as)\s+)+", re.IGNORECAS
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Case:
-    """What is said to the suspect, from the first turn on, in which situation, and what to count."""
+    """What is said to the suspect from the first turn on, in which situation, and what to count."""
 
     situation: str
     turns: tuple[Message, ...]
