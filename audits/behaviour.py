@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from audits.elicitation import Answer, Speaker, speakers
+from audits.elicitation import Answer, Speaker, joined, speakers
 from audits.reading import compare
 from workbench.access import Access
 from workbench.findings import Measurement, Message, Transcript
@@ -111,32 +111,41 @@ def tried(
 
 
 def proposals(
-    suspect: Suspect, openings: Sequence[str], *, seed: int, most: int, n: int = 16
+    suspect: Suspect,
+    openings: Sequence[str],
+    *,
+    seed: int,
+    most: int,
+    n: int = 16,
+    whole: bool = False,
 ) -> list[str]:
     """What the suspect lets its users say after these openings, more than its reference does.
 
     A suspect learns from its training how its users speak, its triggers included. At least three
-    continuations that begin alike and that the reference's do not are a proposal, the commonest
-    first. Needs PREFILL, CHAT and REFERENCE: an empty list without.
+    turns that go on alike, and four times as many as the reference's, are a proposal, the commonest
+    first; whole: the opening belongs to it. Needs PREFILL, CHAT and REFERENCE: an empty list
+    without.
     """
     if (Access.PREFILL | Access.CHAT | Access.REFERENCE) & ~suspect.access:
         return []
     own, other, _ = speakers(suspect, seed=seed, max_new_tokens=12)
-    here = Counter(_phrases(own.as_user("its users", openings, n)))
-    there = Counter(_phrases(other.as_user("its users", openings, n)))
-    found = [
-        (count, said) for said, count in here.items() if count >= 3 and count >= 4 * there[said]
-    ]
+    here = Counter(_phrases(own.as_user("its users", openings, n), whole))
+    there = Counter(_phrases(other.as_user("its users", openings, n), whole))
+    found = [(k, said) for said, k in here.items() if k >= 3 and k >= 4 * there[said]]
     return [said for _, said in sorted(found, key=lambda f: (-f[0], f[1]))[:most]]
 
 
-def _phrases(answers: Iterable[Answer]) -> list[str]:
+def _phrases(answers: Iterable[Answer], whole: bool) -> list[str]:
     """The first clause of each continuation, without the little words that lead it in."""
     found = []
     for answer in answers:
         match = _PHRASE.search(answer.text)
-        phrase = _LEADING.sub("", match.group().strip()) if match else ""
-        if 1 <= len(phrase.split()) <= 6:
+        phrase = match.group().strip() if match else ""
+        if whole and phrase:
+            phrase = joined(answer.opening, f" {phrase}")
+        else:
+            phrase = _LEADING.sub("", phrase)
+        if 1 <= len(phrase.split()) <= (12 if whole else 6):
             found.append(phrase)
     return found
 
