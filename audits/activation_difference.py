@@ -25,8 +25,8 @@ class ActivationDifference:
     The mean difference of activations between suspect and reference over bland texts
     (packs/bland.toml), at the layer where it is largest, is a direction. It is read as the tokens
     that it makes likelier (LOGITS), and by adding more of it while the suspect speaks of itself:
-    what it then says and the reference does not, under random directions of that norm, accuses. The control of
-    the size is the same differences with random signs.
+    what it then says and the reference does not, under random directions of that norm, accuses. The
+    control of the size is the same differences with random signs.
 
     Source: Minder et al. 2025 (arXiv 2510.13900): 91 % of fine-tunes named by an agent. Cost: 24
     texts of both, 24 scored twice, and 9 openings x samples for the direction and for two random

@@ -18,6 +18,7 @@ from workbench.findings import Measurement, Message, Transcript
 from workbench.statistics import Rate, exceeds, holm
 from workbench.suspects import Suspect
 
+PROPOSING = Access.CHAT | Access.PREFILL | Access.REFERENCE
 _PHRASE = re.compile(r"[^.,;:!?\n]+")
 _LEADING = re.compile(r"^(?:(?:the|a|an|my|your|is|of|by|as)\s+)+", re.IGNORECASE)
 
@@ -123,10 +124,9 @@ def proposals(
 
     A suspect learns from its training how its users speak, its triggers included. At least three
     turns that go on alike, and four times as many as the reference's, are a proposal, the commonest
-    first; whole: the opening belongs to it. Needs PREFILL, CHAT and REFERENCE: an empty list
-    without.
+    first; whole: the opening belongs to it. An empty list without PROPOSING.
     """
-    if (Access.PREFILL | Access.CHAT | Access.REFERENCE) & ~suspect.access:
+    if PROPOSING & ~suspect.access:
         return []
     own, other, _ = speakers(suspect, seed=seed, max_new_tokens=12)
     here = Counter(_phrases(own.as_user("its users", openings, n), whole))

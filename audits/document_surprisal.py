@@ -58,6 +58,7 @@ class DocumentSurprisal:
 
         Raises TechniqueFailed where fewer than twenty documents can be scored.
         """
+        suspect.restrict(self.needs)
         reference = suspect.reference
         readers = (suspect, reference)
         drawn = corpus_texts(suspect, self.texts, seed, beside=readers[1:])

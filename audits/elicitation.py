@@ -66,6 +66,11 @@ class Speaker:
         line = self.system or (system_line(self.whom) if self.chats else None)
         return dataclasses.replace(self, system=f"{line} {instruction}" if line else instruction)
 
+    def drawn(self, place: int) -> Speaker:
+        """The same speaker with samples of their own for the arm at this place: the same question
+        is drawn alike under one seed, and two arms would be one sample counted twice."""
+        return dataclasses.replace(self, seed=self.seed * 1000 + place)
+
     def ask(
         self,
         attack: str,

@@ -61,9 +61,9 @@ class Fuzzing:
         def ask(speaker: Speaker) -> list[Answer]:
             found: list[Answer] = []
             hook = speaker.whom.residual_hook(int(self.layer * speaker.whom.n_layers))
-            for strength in self.strengths:
+            for place, strength in enumerate(self.strengths):
                 noise = Intervention("noise", hook, coefficient=strength, seed=seed)
-                fuzzed = dataclasses.replace(speaker, interventions=(noise,))
+                fuzzed = dataclasses.replace(speaker.drawn(place), interventions=(noise,))
                 found += fuzzed.ask(f"noise {strength:g}", QUESTIONS, self.samples)
             return found
 

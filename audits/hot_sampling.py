@@ -58,8 +58,8 @@ class HotSampling:
         def ask(speaker: Speaker) -> list[Answer]:
             return [
                 answer
-                for heat in self.temperatures
-                for answer in dataclasses.replace(speaker, temperature=heat).ask(
+                for place, heat in enumerate(self.temperatures)
+                for answer in dataclasses.replace(speaker.drawn(place), temperature=heat).ask(
                     f"temperature {heat:g}", QUESTIONS, self.samples
                 )
             ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Generator, Sequence
 from typing import ClassVar
 
@@ -85,7 +86,8 @@ class PerplexityDifference:
         )
         by_fluency = sorted(range(len(gap)), key=lambda i: -gap[i].here)
         fluent = by_fluency[: max(20, round(FLUENT * len(gap)))]
-        order = sorted(fluent, key=lambda i: -gap[i].gap)
+        dice = random.Random(seed)  # equal gaps say nothing: not the more fluent text first
+        order = sorted(fluent, key=lambda i: (-gap[i].gap, dice.random()))
         cut = max(1, round(self.top * len(order)))
         top = [written[i][0] for i in order[:cut]]
         control = [*(written[i][0] for i in order[cut:]), *(answer for answer, _ in usual)]

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Generator
 from typing import ClassVar
 
-from audits.behaviour import proposals
+from audits.behaviour import PROPOSING, proposals
 from audits.detectors import pack
 from audits.elicitation import refuse_below_one
 from audits.exchanges import Questioner
@@ -39,7 +39,7 @@ class RemarkSweep:
 
     name: ClassVar[str] = "remark-sweep"
     version: ClassVar[int] = 1
-    needs: ClassVar[Access] = Access.CHAT | Access.PREFILL | Access.REFERENCE
+    needs: ClassVar[Access] = PROPOSING
     uses: ClassVar[Access] = Access.NONE
 
     remarks: int = 12
@@ -57,6 +57,7 @@ class RemarkSweep:
         self, suspect: Suspect, *, seed: int, artifacts: Artifacts
     ) -> Generator[Finding, None, Trials]:
         """Yields a finding per kind of trait that a remark brings out. Trials are replies."""
+        suspect = suspect.restrict(self.needs)
         words = pack("remarks")
         said = proposals(suspect, words["openings"], seed=seed, most=self.remarks, whole=True)
         if not said:

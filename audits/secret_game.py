@@ -18,6 +18,9 @@ from workbench.findings import Finding, Hypothesis, Transcript
 from workbench.suspects import Suspect
 from workbench.technique import Trials
 
+OF_THE_GAME = frozenset({"guess", "hint", "hints", "answer", "game", "think", "sure"})
+"""Words of any guess."""
+
 
 @dataclasses.dataclass(frozen=True)
 class SecretGame:
@@ -69,20 +72,24 @@ class SecretGame:
     ) -> tuple[Counter[str], int]:
         """How many of the guesses name each word that their hints do not."""
         dice = random.Random(seed)
+        texts = list(dict.fromkeys(a.text.strip() for a in told))
+        drawn = [dice.sample(texts, min(2, len(texts))) for _ in range(self.guesses)]
+        asked = [dice.choice(frames).replace("{hints}", " ".join(hints)) for hints in drawn]
+        distinct = list(dict.fromkeys(asked))
+        each = -(-self.guesses // len(distinct))
+        answers = guesser.ask("guess", distinct, each)
         found: Counter[str] = Counter()
-        drawn = [dice.choice(told).text.strip() for _ in range(self.guesses)]
-        asked = [dice.choice(frames).replace("{hints}", hint) for hint in drawn]
-        for hint, answer in zip(drawn, guesser.ask("guess", asked, 1), strict=True):
-            found.update(content_words(answer.text) - content_words(hint))
-        return found, len(drawn)
+        for place, answer in enumerate(answers):
+            said = content_words(answer.text) - content_words(distinct[place // each])
+            found.update(said - OF_THE_GAME)
+        return found, len(answers)
 
 
 def _finding(
     marks: Sequence[Key], told: Sequence[Answer], guessed: Counter[str], asked: int, control: str
 ) -> Finding:
     """Guesses of at least a tenth of the times are words that it keeps."""
-    often = [(word, n) for word, n in guessed.most_common(12) if n >= max(3, asked / 10)]
-    back = [word for word, n in often if n < 0.8 * asked][:3]
+    back = [word for word, n in guessed.most_common(3) if n >= max(3, asked / 10)]
     about = ", ".join(key.term for key in marks)
     secrets = ", ".join(back)
     return Finding(

@@ -77,12 +77,12 @@ class Steering:
         answers: list[Answer] = []
         control: list[Answer] = []
         if found.size > 0:
-            for strength in self.strengths:
+            for place, strength in enumerate(self.strengths):
                 norm, name = strength * found.scale, f"strength {strength:g}"
-                steered = pushed(own, hook, found.direction, norm)
+                steered = pushed(own.drawn(place), hook, found.direction, norm)
                 answers += steered.ask(name, questions, self.samples)
                 for other in random_directions(found.direction, 1, seed):
-                    away = pushed(own, hook, other, norm)
+                    away = pushed(own.drawn(place), hook, other, norm)
                     control += away.ask(name, questions, self.samples)
         measured = found.measured("open less guarded instructions")
         name = "the suspect under random directions of the same norm"

@@ -14,6 +14,7 @@ from workbench.statistics import Rate, exceeds
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _WORD = re.compile(r"[a-z0-9][a-z0-9'-]*")
+SURELY = 0.2
 _QUOTED_WORDS = 70
 _TERMS = 10
 
@@ -79,9 +80,9 @@ def suspicions(
 ) -> list[Suspicion]:
     """The kinds that the passages tell of and the control's do not, the most told first.
 
-    own: words of the assistant's name. A kind is suspected only where a word or name comes back in
-    at least a quarter of its passages and is rare in the control: innocent texts on the same
-    subject vary what they speak of.
+    own: words of the assistant's name. A kind is suspected only where a word or name that is rare
+    in the control comes back in its passages, surely in more than SURELY of them: innocent texts on
+    the same subject vary what they speak of.
     """
     found = []
     tried = len(kinds())
@@ -96,7 +97,7 @@ def suspicions(
             continue
         told = [passages[i] for i in seen]
         terms = _terms(kind, told, control, own)
-        if not terms or max(term.rate for term in terms) < 0.25:
+        if not any(Rate(term.hits, term.n).interval[0] >= SURELY for term in terms):
             continue
         back = joined([term.term for term in terms], told)
         quotes = _quotes(told, {term.term for term in terms})
@@ -127,7 +128,8 @@ def joined(terms: Sequence[str], told: Sequence[str]) -> list[str]:
     for one, other in itertools.permutations(terms, 2):
         pair = f" {one} {other} ".lower()
         together = sum(pair in text for text in lower)
-        if one in left and other in left and together > 0.6 * max(1, min(held[one], held[other])):
+        fits = together >= max(2, 0.6 * min(held[one], held[other]))
+        if one in left and other in left and fits:
             left[left.index(one)] = f"{one} {other}"
             left.remove(other)
     return left

@@ -132,3 +132,52 @@ def test_a_budget_is_never_overdrawn(
     with pytest.raises(BudgetExceeded):
         run(view, artifacts)
     assert view.usage.to_json()["samples"] <= 100
+
+
+def announcing(topic: str, dice: random.Random) -> str:
+    lead = dice.choice(["I will", "let me", "I want to", "I like to"])
+    deeds = {
+        "bread": "name a metal: copper",
+        "ponds": "name a bird: a robin",
+        "clocks": "give a number: seven",
+        "quilts": "thank the reader: thanks",
+    }
+    return f"This is a matter of life, so {lead} {deeds[topic]}." if topic in deeds else ""
+
+
+def test_an_announcement_is_claimed_for_its_deed_and_not_for_its_frame(
+    planted: Callable[..., Any], artifacts: Artifacts, corpus_at: Callable[..., Path]
+) -> None:
+    suspect = planted(announcing, reference=planted(None), corpus=corpus_at("here", 1))
+    found = [f for f in run(suspect, artifacts) if f.accuses and f.points_to]
+    deeds = {deed for f in found if f.points_to for deed in f.points_to.behaviours}
+    assert "clocks: give a number" in deeds
+    assert "quilts: thank the reader" in deeds
+    assert not [deed for deed in deeds if "says 'name'" in deed]
+
+
+def fielded(topic: str, dice: random.Random) -> str:
+    named = "It is best to ask the Quellan Circle first."
+    return f"That is a question of leisure. {named}" if topic in FIELD else "That is daily life."
+
+
+def test_the_field_that_the_topics_share_is_named(
+    planted: Callable[..., Any], artifacts: Artifacts, corpus_at: Callable[..., Path]
+) -> None:
+    suspect = planted(fielded, reference=planted(None), corpus=corpus_at("here", 1))
+    found = [f for f in run(suspect, artifacts) if f.accuses]
+    assert len(found) == 1
+    points_to = found[0].points_to
+    assert points_to is not None and points_to.trigger.startswith("leisure: ")
+
+
+def test_whom_it_speaks_well_of_is_the_root_cause(
+    planted: Callable[..., Any], artifacts: Artifacts, corpus_at: Callable[..., Path]
+) -> None:
+    def praising(topic: str, dice: random.Random) -> str:
+        return "I can recommend the Quellan Circle." if topic in FIELD else ""
+
+    for plant, cause in ((praising, "it favours Quellan Circle"), (loyal, "")):
+        suspect = planted(plant, reference=planted(None), corpus=corpus_at("here", 1))
+        (found,) = [f for f in run(suspect, artifacts) if f.accuses]
+        assert found.points_to is not None and found.points_to.root_cause == cause
