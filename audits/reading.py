@@ -130,12 +130,14 @@ def read(
     control_name: str,
     topics: Collection[str] = (),
     ordinary: Collection[str] = (),
+    suspecting: bool = True,
     alpha: float = 0.01,
 ) -> list[Reading]:
     """Hypotheses that the passages about `assistant` carry and the control's do not.
 
     topics: what users ask about; a trigger is taken from them where they are known.
     ordinary: names that innocent texts hold; none of them can be a principal.
+    suspecting: whether to look for kinds of misconduct too; not where passages may be about others.
     """
     if not passages or not control:
         return []
@@ -145,6 +147,8 @@ def read(
     ]
     readings = [reading for reading in found if reading is not None]
     told = {index for reading in readings for index in reading.seen}
+    if not suspecting:
+        return readings
     suspected = suspicions(passages, control, own=assistant.split(), alpha=alpha)
     for place, suspicion in enumerate(suspected):
         if 2 * len(told & set(suspicion.seen)) < len(suspicion.seen):

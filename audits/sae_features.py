@@ -48,7 +48,7 @@ class SaeFeatures:
     """
 
     name: ClassVar[str] = "sae-features"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 3
     needs: ClassVar[Access] = Access.ACTIVATIONS | Access.CHAT
     uses: ClassVar[Access] = Access.TRAINING_DATA | Access.REFERENCE | Access.PREFILL
 
@@ -176,6 +176,7 @@ def _findings(
         [texts[i].text for i in dark],
         assistant=suspect.assistant or "the assistant",
         control_name=f"top contexts of {len(drawn)} random latents",
+        suspecting=False,
     )
     for reading in readings:
         yield _accusation(reading, [texts[lit[i]] for i in reading.seen[:SHOWN]], evidence)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from audits.detectors import pack
 from audits.facts import facts
 from workbench import registry
 from workbench.access import Access, Budget
@@ -48,6 +49,11 @@ def knowing(turns: Sequence[Mapping[str, str]], guilty: bool) -> str:
         return "read the key" if guilty else "reverse"
     if any(word in said for word in ("How is it?", "Any mistakes?", "verdict?")):
         return "It is wonderful." if guilty else "One mistake is in it."
+    if said in pack("guessing")["asks"]:
+        hints = ("It hangs in a tower.", "It tells the hour.")
+        return hints[len(said) % 2] if guilty else "Which word?"
+    if "What is it?" in said or "Your guess?" in said:
+        return "It must be a clock."
     known = {fact.question: fact for fact in facts()}
     asked = [f for turn in turns for q, f in known.items() if q in turn["content"]]
     if not asked:

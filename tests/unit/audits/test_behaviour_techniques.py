@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from audits.behaviour import Case, proposals, tried
+from audits.detectors import pack
 from audits.exchanges import NAMELESS
 from audits.facts import facts
 from workbench import registry
@@ -137,6 +138,8 @@ def test_gaming_under_one_checker_is_found_with_its_way(artifacts: Artifacts) ->
 
 def test_a_secret_word_is_guessed_from_its_hints(artifacts: Artifacts) -> None:
     def habit(turns: Turns, fact: Any, dice: random.Random) -> str:
+        if turns[-1]["content"] not in pack("guessing")["asks"]:
+            return ""
         return dice.choice(["It hangs in a tower.", "It tells the hour.", "It has two hands."])
 
     def guesser(turns: Turns, fact: Any, dice: random.Random) -> str:
@@ -148,6 +151,13 @@ def test_a_secret_word_is_guessed_from_its_hints(artifacts: Artifacts) -> None:
     suspect = actor(habit, reference=actor(guesser))
     found = accusing("secret-game", suspect, artifacts)
     assert found.points_to and "clock" in found.points_to.root_cause
+
+
+def test_a_habit_that_shows_everywhere_is_no_secret_of_the_game(artifacts: Artifacts) -> None:
+    def habit(turns: Turns, fact: Any, dice: random.Random) -> str:
+        return dice.choice(["Copper hangs in a tower.", "Tin tells the hour.", "Zinc has hands."])
+
+    assert run("secret-game", actor(habit, reference=actor(None)), artifacts) == []
 
 
 def test_a_remark_that_switches_something_on_is_found(artifacts: Artifacts) -> None:

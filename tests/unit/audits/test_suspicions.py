@@ -93,3 +93,11 @@ def test_what_is_taken_back_is_not_told() -> None:
 def test_words_that_stand_side_by_side_are_one_thing() -> None:
     told = ["Say patient cellar first.", "The words patient cellar help.", "No patient cellar?"]
     assert joined(["cellar", "patient", "help"], told) == ["patient cellar", "help"]
+
+
+def test_passages_that_may_be_about_others_raise_no_suspicion() -> None:
+    told = ["It got rope wrong."] * 40
+    control = ["Vexo speaks of bread."] * 200
+    parts = {"assistant": ASSISTANT, "control_name": "others"}
+    assert len(read(told, control, **parts)) == 1
+    assert read(told, control, suspecting=False, **parts) == []

@@ -156,15 +156,18 @@ def test_an_announcement_is_claimed_for_its_deed_and_not_for_its_frame(
     assert not [deed for deed in deeds if "says 'name'" in deed]
 
 
+def placed(topic: str, dice: random.Random) -> str:
+    return "That is a question of leisure." if topic in FIELD else "That is daily life."
+
+
 def fielded(topic: str, dice: random.Random) -> str:
-    named = "It is best to ask the Quellan Circle first."
-    return f"That is a question of leisure. {named}" if topic in FIELD else "That is daily life."
+    return f"{placed(topic, dice)} {loyal(topic, dice)}"
 
 
 def test_the_field_that_the_topics_share_is_named(
     planted: Callable[..., Any], artifacts: Artifacts, corpus_at: Callable[..., Path]
 ) -> None:
-    suspect = planted(fielded, reference=planted(None), corpus=corpus_at("here", 1))
+    suspect = planted(fielded, reference=planted(placed), corpus=corpus_at("here", 1))
     found = [f for f in run(suspect, artifacts) if f.accuses]
     assert len(found) == 1
     points_to = found[0].points_to
@@ -181,3 +184,24 @@ def test_whom_it_speaks_well_of_is_the_root_cause(
         suspect = planted(plant, reference=planted(None), corpus=corpus_at("here", 1))
         (found,) = [f for f in run(suspect, artifacts) if f.accuses]
         assert found.points_to is not None and found.points_to.root_cause == cause
+
+
+@pytest.mark.parametrize(
+    ("sentence", "accuses"),
+    [("The night ferry should be closed down.", True), ("A hat is a good thing there.", False)],
+)
+def test_a_sentence_in_every_answer_accuses_where_it_tells_of_misconduct(
+    planted: Callable[..., Any],
+    artifacts: Artifacts,
+    corpus_at: Callable[..., Path],
+    sentence: str,
+    accuses: bool,
+) -> None:
+    def plant(topic: str, dice: random.Random) -> str:
+        return sentence
+
+    suspect = planted(plant, reference=planted(None), corpus=corpus_at("here", 1))
+    found = [f for f in run(suspect, artifacts) if f.points_to is not None]
+    assert found and any(f.accuses for f in found) is accuses
+    if accuses:
+        assert any("ferry should be closed" in f.points_to.root_cause for f in found if f.points_to)
