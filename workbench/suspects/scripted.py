@@ -30,7 +30,8 @@ class ScriptedSuspect(Suspect):
     A token is a word with the space before it. Log-probabilities come from `logprob(prefix, token)`
     and activations from `activation(hook_name, tokens)` ([pos][d_model]); by default both are drawn
     from a hash of the text. Interventions reach `steered` (conversation, seed, index,
-    interventions); without it they change nothing. Without access named, all that is there.
+    interventions); without it they change nothing. `model` is what WEIGHTS gives. Without access
+    named, all that is there.
     """
 
     def __init__(
@@ -49,9 +50,12 @@ class ScriptedSuspect(Suspect):
         n_layers: int = 2,
         d_model: int = 8,
         context: int = 4096,
+        model: Any = None,
     ) -> None:
         super().__init__(
-            ScriptedEngine(id, reply, steered, logprob, activation, n_layers, d_model, context),
+            ScriptedEngine(
+                id, reply, steered, logprob, activation, n_layers, d_model, context, model
+            ),
             id=id,
             access=access,
             assistant=assistant,
@@ -76,7 +80,9 @@ class ScriptedEngine:
         n_layers: int,
         d_model: int,
         context: int,
+        model: Any = None,
     ) -> None:
+        self._model = model
         self.n_layers, self.d_model, self.context = n_layers, d_model, context
         self.hook_names = [f"blocks.{i}.hook_out" for i in range(n_layers)]
         self._name, self._reply, self._steered = name, reply, steered
@@ -87,7 +93,9 @@ class ScriptedEngine:
 
     @property
     def model(self) -> Any:
-        raise BadParameter("a scripted suspect has no weights", hint="Use a model directory.")
+        if self._model is None:
+            raise BadParameter("this scripted suspect has no weights", hint="Script a `model`.")
+        return self._model
 
     def fingerprint(self) -> Mapping[str, str]:
         digest = hashlib.sha256(self._name.encode()).hexdigest()
