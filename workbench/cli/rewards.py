@@ -11,6 +11,7 @@ COMMANDS: dict[str, str] = {
     "best-of-n": "workbench.cli.rewards_best_of_n:best_of_n",
     "gaps": "workbench.cli.rewards_gaps:gaps",
     "generalise": "workbench.cli.rewards_generalise:generalise",
+    "hacking": "workbench.cli.rewards_hacking:hacking",
     "loops": "workbench.cli.rewards_loops:loops",
     "overoptimize": "workbench.cli.rewards_overoptimize:overoptimize",
     "pareto": "workbench.cli.rewards_pareto:pareto",
