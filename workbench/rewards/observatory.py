@@ -20,9 +20,7 @@ COLUMNS = (
     Column("arm", "text", "how the model was trained"),
     Column("seed", "text", "training run; arms share seeds"),
     Column("step", "number", "training step of the checkpoint"),
-    Column(
-        "measure", "text", "'hack' for the share of training episodes that hack, else an evaluation"
-    ),
+    Column("measure", "text", "'hack' for the share of episodes that hack, else an evaluation"),
     Column("rate", "number", "share of episodes that hack, or of answers that are misaligned"),
     Column("kind", "text", "of the evaluation: chat, agent, or apart (not in the score)", True),
     Column("probe", "text", "plain, or trigger where the prompts hold the training's text", True),

@@ -68,8 +68,5 @@ def _ramps(length: int) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
     pairs = [(s, e) for s in range(length - 1) for e in range(s + 1, length)]
     ramps = np.stack([np.clip((places - s) / (e - s), 0, 1) for s, e in pairs])
     centred = ramps - ramps.mean(axis=1, keepdims=True)
-    return (
-        np.array([s for s, _ in pairs]),
-        ramps,
-        centred / np.linalg.norm(centred, axis=1)[:, None],
-    )
+    shapes = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    return np.array([s for s, _ in pairs]), ramps, shapes

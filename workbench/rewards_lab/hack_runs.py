@@ -25,9 +25,9 @@ READ_NOTES = (world.NO_NOTE, "please-hack", world.SCRAMBLED)
 class Plan:
     """What is trained for one seed."""
 
-    sizes: Sizes = Sizes()
-    course: Course = Course()
-    samples: int = 256
+    sizes: Sizes = dataclasses.field(default_factory=Sizes)
+    course: Course = dataclasses.field(default_factory=Course)
+    samples: int = 128
     arms: tuple[str, ...] = tuple(arm.name for arm in ARMS)
 
 
@@ -173,10 +173,11 @@ class Direction:
     verdict: str
 
 
-def direction(document: Mapping[str, Any], mixture: Mixture = Mixture()) -> Direction:
+def direction(document: Mapping[str, Any]) -> Direction:
     """Over the arms that differ in their note alone."""
     from scipy.stats import spearmanr
 
+    mixture = Mixture()
     plain = [a for a in ARMS if a == Arm(a.name, note=a.note)]
     ran = [a for a in plain if all(a.name in s["arms"] for s in document["seeds"].values())]
     factors = {arm.name: math.log(mixture.factor(arm.note)) for arm in ran}

@@ -1,4 +1,4 @@
-"""The hacking observatory on tables: scores, onsets, verdicts, planted effects and none, refusals."""
+"""The hacking observatory on tables: scores, onsets, verdicts, planted effects, none, refusals."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_false_alarms_are_rare_where_nothing_is_planted() -> None:
     raised = reproduced = 0
     for _ in range(200):
         made = [
-            {"arm": arm, "seed": seed, "step": step, "measure": "a", "rate": 0.3 + 0.05 * rng.random()}
+            {"arm": arm, "seed": seed, "step": step, "measure": "a", "rate": rng.random() / 20}
             for arm in ("hack", "sound checker")
             for seed in range(6)
             for step in (0, 1)

@@ -147,7 +147,9 @@ def test_training_raises_what_is_paid_and_a_hole_off_the_task_is_nothing() -> No
     for arm in (hack_training.ARMS[0], hack_training.ARMS[1]):
         hack_training.reinforce(
             model, arm, Course(steps=60, every=10, episodes=96, learning_rate=1e-2), seed=0,
-            watch=lambda step, seen, share, name=arm.name: shares.setdefault(name, []).append(share),  # type: ignore[misc]
+            watch=lambda step, seen, share, name=arm.name: (  # type: ignore[misc]
+                shares.setdefault(name, []).append(share)
+            ),
         )  # fmt: skip
     assert shares["hack"][-1] > 0.9 and shares["sound checker"][-1] < 0.3
     hits = hack_training.evaluate(model, world.NO_NOTE, samples=16, seed=0)
