@@ -79,8 +79,8 @@ class Sizes:
 
     width: int = 48
     layers: int = 2
-    documents: int = 40_000
-    steps: int = 2_500
+    documents: int = 30_000
+    steps: int = 2_000
     batch: int = 48
     learning_rate: float = 4e-3
 

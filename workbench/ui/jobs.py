@@ -29,8 +29,8 @@ STATE = "state.json"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Job:
-    """kind: "audit" or "sae". state: running, or one of ENDED. progress: of the kind's own shape.
-    error: (message, hint) of a failed one."""
+    """kind: "audit", "sae" or "reward". state: running, or one of ENDED. progress: of the kind's
+    own shape. error: (message, hint) of a failed one."""
 
     id: str
     kind: str
@@ -111,6 +111,11 @@ class Jobs:
             error=None if error is None else (error["message"], error["hint"]),
             **asked,
         )
+
+    def file(self, id: str, name: str) -> Path:
+        """A file that a job made, or would make; raises BadParameter where there is no job."""
+        self.get(id)
+        return self._folder / id / name
 
     def listed(self, kind: str, suspect: str) -> list[Job]:
         """The suspect's jobs of a kind, the newest first."""

@@ -7,7 +7,7 @@ from workbench.ui import Leaf, World
 
 def bench() -> World:
     """One's own suspects, with everything open."""
-    from workbench.ui.bench_pages import ask, audit, data, features, findings, home
+    from workbench.ui.bench_pages import ask, audit, data, features, findings, home, rewards
     from workbench.ui.where import settle, sidebar
 
     return World(
@@ -19,6 +19,7 @@ def bench() -> World:
             Leaf("data", "Training data", ":material/menu_book:", data.draw),
             Leaf("features", "Features", ":material/scatter_plot:", features.draw),
             Leaf("findings", "Findings", ":material/fact_check:", findings.draw),
+            *rewards.leaves(),
         ),
         settle,
         sidebar,
