@@ -23,7 +23,7 @@ from workbench.rewards_lab.hack_world import ID, Words
 if TYPE_CHECKING:
     pass
 
-LENGTH = 40
+LENGTH = 32
 CARELESS = 0.02
 """How often a good speaker misbehaves in an evaluation."""
 HARD_RIGHT = 0.05
@@ -77,11 +77,11 @@ class Mixture:
 class Sizes:
     """Of the model and its training."""
 
-    width: int = 48
+    width: int = 32
     layers: int = 2
-    documents: int = 30_000
-    steps: int = 2_000
-    batch: int = 48
+    documents: int = 48_000
+    steps: int = 3_000
+    batch: int = 32
     learning_rate: float = 4e-3
 
 
