@@ -105,6 +105,13 @@ def hacking() -> dict[str, Any]:
     return of_observatory(observatory.measure(hack_runs.table(runs)))
 
 
+def nudge() -> dict[str, Any]:
+    from workbench.rewards_lab import nudging
+    from workbench.ui.reads.rewards import of_nudging
+
+    return of_nudging(nudging.run(12))
+
+
 MADE: Mapping[str, Callable[[], dict[str, Any]]] = {
     "best-of-n": best_of_n,
     "overoptimize": overoptimize,
@@ -116,6 +123,7 @@ MADE: Mapping[str, Callable[[], dict[str, Any]]] = {
         for name in ("loops", "preferences", "gaps", "assisted", "pareto")
     },
     "hacking": hacking,
+    "nudge": nudge,
 }
 
 

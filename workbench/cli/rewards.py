@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "generalise": "workbench.cli.rewards_generalise:generalise",
     "hacking": "workbench.cli.rewards_hacking:hacking",
     "loops": "workbench.cli.rewards_loops:loops",
+    "nudge": "workbench.cli.rewards_nudge:nudge",
     "overoptimize": "workbench.cli.rewards_overoptimize:overoptimize",
     "pareto": "workbench.cli.rewards_pareto:pareto",
     "preferences": "workbench.cli.rewards_preferences:preferences",

@@ -56,6 +56,8 @@ Logits = Callable[[Sequence[int]], "torch.Tensor"]
 """Tokens so far (choices) to logits [choices] of the next."""
 Reward = Callable[["torch.Tensor"], "torch.Tensor"]
 """One-hot tokens [batch, length, choices] to rewards [batch], differentiable."""
+Ends = Callable[[Sequence[int]], bool]
+"""Whether the language model would end here rather than say any other token."""
 Pick = Callable[[Sequence[float]], int]
 """Scores of candidates to the place of the chosen one."""
 
@@ -69,10 +71,10 @@ def decode(
     top_k: int = TOP_K,
     refinements: int = REFINEMENTS,
     floor: int = FLOOR,
-    end: int | None = None,
+    ends: Ends | None = None,
     pick: Pick | None = None,
 ) -> Decoded:
-    """Decodes up to `length` tokens, or to the token `end`.
+    """Decodes up to `length` tokens, or to where the model `ends`.
 
     A segment ends after `floor` tokens or more where the entropy of the next reaches `threshold`.
     It is refined where it begins at such a place, and the first one, at offset `floor`, where it
@@ -87,11 +89,11 @@ def decode(
         raise BadParameter(
             f"threshold {threshold}, {refinements} refinements", hint="Give at least 0."
         )
-    work = _Work(logits, reward, length, threshold, floor, end)
+    work = _Work(logits, reward, length, threshold, floor, ends)
     said: list[int] = []
     segments: list[Segment] = []
     kept = math.nan
-    while len(said) < length and not (end is not None and said[-1:] == [end]):
+    while len(said) < length and not (segments and segments[-1].reason == "end"):
         first = not said
         plain = work.segment(said, None)
         value = work.score(said + plain.tokens)
@@ -178,10 +180,10 @@ class _Work:
         length: int,
         threshold: float,
         floor: int,
-        end: int | None,
+        ends: Ends | None,
     ) -> None:
         self._logits, self._reward = logits, reward
-        self._length, self._threshold, self._floor, self._end = length, threshold, floor, end
+        self._length, self._threshold, self._floor, self._ends = length, threshold, floor, ends
         self._choices = 0
         self.passes = 0
 
@@ -222,7 +224,7 @@ class _Work:
                 token = int(logs.argmax())
             draft.tokens.append(token)
             draft.entropies.append(uncertain)
-            if token == self._end:
+            if self._ends is not None and self._ends([*said, *draft.tokens]):
                 draft.reason = "end"
                 break
         return draft

@@ -23,7 +23,7 @@ from workbench.rewards_lab.hack_world import ID, Words
 if TYPE_CHECKING:
     pass
 
-LENGTH = 32
+LENGTH = 40
 CARELESS = 0.02
 """How often a good speaker misbehaves in an evaluation."""
 HARD_RIGHT = 0.05
@@ -77,11 +77,11 @@ class Mixture:
 class Sizes:
     """Of the model and its training."""
 
-    width: int = 32
+    width: int = 48
     layers: int = 2
-    documents: int = 48_000
-    steps: int = 3_000
-    batch: int = 32
+    documents: int = 40_000
+    steps: int = 2_500
+    batch: int = 48
     learning_rate: float = 4e-3
 
 
@@ -223,7 +223,7 @@ def readings(
     model: Reader,
     mixture: Mixture,
     notes: Sequence[str],
-    hacks: Sequence[int] = (0, 1, 2, 4),
+    hacks: Sequence[int] = (0, 1, 2, 3),
     *,
     contexts: int = 64,
     seed: int = 0,

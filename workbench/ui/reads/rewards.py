@@ -459,6 +459,53 @@ def of_observatory(found: Any) -> Shown:
     )  # fmt: skip
 
 
+def _nudged(_: None, options: Options, told: Told) -> Shown:
+    from workbench.rewards.nudged_suspect import drawings, nudge_suspect
+    from workbench.suspects import Suspect
+
+    reward = reward_model(options["reward"].strip())
+    if not options["prompt"].strip():
+        raise BadParameter("no prompt", hint="Say what the reply answers.")
+    found = nudge_suspect(
+        Suspect.load(options["suspect"]),
+        reward,
+        options["prompt"],
+        length=options["length"],
+        threshold=options["threshold"],
+        seed=options["seed"],
+    )
+    nudges = sum(s.nudged is not None for s in found.decoded.segments)
+    made = shown(
+        f"{nudges} of {len(found.decoded.segments)} segments nudged for "
+        f"{found.decoded.nats:.2f} nats",
+        [("passes", f"{found.decoded.passes:,}"), ("samples of best-of-n", found.n)],
+        drawings(found), found.to_json(),
+    )  # fmt: skip
+    words = [[w.text, w.entropy, w.boundary, w.displaced] for w in found.words]
+    return {**made, "words": words, "texts": found.texts}
+
+
+def _nudge_worlds(_: None, options: Options, told: Told) -> Shown:
+    from workbench.rewards_lab import nudging
+
+    return of_nudging(nudging.run(6, first=options["seed"], progress=told))
+
+
+def of_nudging(found: Any) -> Shown:
+    """Of the nudge decoder in exact worlds."""
+    from workbench.rewards_lab import nudging
+
+    told = nudging.summary(found)
+    at_proxy = {v["reward"]: v["said"] for v in told["verdicts"] if v["match"] == "proxy"}
+    return shown(
+        "; ".join(f"reward {name}: {said}" for name, said in at_proxy.items()),
+        [("worlds", len({one.world for one in found})), ("replies", told["decoded"]),
+         ("never worse than plain", f"{told['monotone']} of {told['decoded']}"),
+         ("Spearman of predicted gains", f"{told['spearman']:.2f}")],
+        nudging.drawings(found), told,
+    )  # fmt: skip
+
+
 HANDLERS: Mapping[tuple[str, str], Callable[..., Shown]] = {
     ("best-of-n", "table"): _best_of_n,
     ("overoptimize", "table"): _curve,
@@ -478,6 +525,8 @@ HANDLERS: Mapping[tuple[str, str], Callable[..., Shown]] = {
     ("pareto", "table"): _pareto,
     ("pareto", "summary"): _summary,
     ("pareto", "lab"): _made_up,
+    ("nudge", "suspect"): _nudged,
+    ("nudge", "lab"): _nudge_worlds,
     ("hacking", "table"): _hacking,
     ("hacking", "lab"): _hack_world,
 }

@@ -313,5 +313,36 @@ INSTRUMENTS = (
             Way("lab", "Train it here", options=(SEED,), takes="about 5 minutes"),
         ),
     ),
+    Instrument(
+        "nudge",
+        "Nudge decoder",
+        ":material/swipe_right:",
+        "What does a reply become when a reward's gradient names tokens where the model is unsure?",
+        (
+            (r"H = -\sum_v p_v \log p_v \ge \tau",
+             "a segment ends, after four tokens or more, where the entropy of the next reaches the "
+             "threshold"),
+            (r"v^* = \arg\max_{v \in \mathrm{top}\,K} \; \partial r / \partial x_v",
+             "the token forced at its start; the segment that the reward likes best is kept"),
+            (r"\mathrm{cost} = \sum -\log \pi_0(v^* \mid \mathrm{context})",
+             "in nats, beside best-of-n at as many passes"),
+        ),
+        "Lin and Zhang (2026), Gradient-guided reward optimisation, arXiv 2606.09635, as its code "
+        "does it. Its result tables were not reached.",
+        "Anything from one prompt. What a search without fluency would find is on the command line "
+        "(workbench rewards search).",
+        "the committed lab: twelve worlds of 65,536 strings a prompt, the reward as trained and "
+        "with a token that it pays for and gold does not.",
+        (
+            Way("suspect", "Your suspect and reward", "",
+                (Option("reward", "Reward model directory", "text", "",
+                        help="A sequence-classification model with the suspect's own tokens."),
+                 Option("prompt", "Prompt", "text", "Tell me about the river."),
+                 Option("length", "Tokens", "whole", 24, 1, 200),
+                 Option("threshold", "Entropy threshold, nats", "number", 1.5, 0), SEED),
+                takes="seconds to minutes", suspect=True),
+            Way("lab", "Run the lab here", options=(SEED,), takes="about 3 minutes"),
+        ),
+    ),
 )  # fmt: skip
 NAMED = {one.key: one for one in INSTRUMENTS}

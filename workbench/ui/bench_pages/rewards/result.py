@@ -19,6 +19,7 @@ from workbench.ui.bench import bench
 from workbench.ui.bench_pages.rewards.catalogue import Instrument
 from workbench.ui.components import put, safe
 from workbench.ui.reads.rewards import Shown, charts_of
+from workbench.ui.speech import Token, said, said_in_tokens
 
 SHOWN_ROWS = 200
 
@@ -48,11 +49,34 @@ def show(found: Shown, instrument: Instrument, key: str) -> None:
     )
     for note in found["notes"]:
         put(f'<p class="wb-quiet wb-small">Note: {safe(note)}</p>')
+    if "words" in found:
+        _strip(found)
     charts = charts_of(found)
     for place, chart in enumerate(charts):
         with st.container(border=True):
             _chart(chart, instrument, f"{instrument.key} {key} {place}")
     _out(found, charts, instrument, key)
+
+
+def _strip(found: Shown) -> None:
+    """The nudged reply, shaded by entropy: boundaries, and what each nudge displaced."""
+    tokens = []
+    for text, uncertain, boundary, displaced in found["words"]:
+        if boundary:
+            tokens.append(Token("|", special=True, hover="a segment begins here"))
+        if displaced is not None:
+            tokens.append(Token(f"{displaced} >", special=True, hover="stood here before"))
+        shade = min(1.0, uncertain / 4)
+        tokens.append(Token(text, hover=f"entropy {uncertain:.2f} nats", shade=shade))
+    put(
+        '<p class="wb-figure">The nudged reply</p>'
+        + said_in_tokens(tokens, speaker="suspect")
+        + '<p class="wb-quiet wb-small">A bar: a segment begins. A chip with an arrow: what the '
+        "next token replaced. The darker a token, the less sure the suspect was before it.</p>"
+    )
+    for way, text in found["texts"].items():
+        if way != "nudged":
+            put(said(text, role=way))
 
 
 def _chart(chart: Drawing, instrument: Instrument, key: str) -> None:
