@@ -206,12 +206,16 @@ def assisted(found: Mapping[str, Sequence[Condition]]) -> tuple[Drawing, ...]:
             )
         )
     n = max((c.accuracy.n for conditions in found.values() for c in conditions), default=0)
+    rows = [c for conditions in found.values() for c in conditions if c.uplift is not None]
+    critics = tuple(dict.fromkeys(c.name for c in rows))
+    alone = Series("evaluator alone (control)", critics, (0.0,) * len(critics), control=True)
+    helps, harms = (sum(c.verdict == word for c in rows) for word in ("helps", "harms"))
     return (
         Chart(
-            title="What a critic adds to a weak evaluator",
+            title=f"{helps} of {len(rows)} critics help a weak evaluator, {harms} harm it",
             x_label="critic",
             y_label=f"accuracy with the critic - accuracy alone (n = {n} responses)",
-            series=tuple(series),
+            series=(*series, alone),
             how_to_read="0 is the evaluator alone on the same responses; intervals are 95 %, "
             "paired. Below 0 the critic makes verdicts worse than none would.",
         ),

@@ -18,7 +18,7 @@ from workbench.rewards_lab.speakers import Mixture, Reader, Sizes
 PLAIN = (0.1, 0.8)
 READ = Mixture(hacking={world.NO_NOTE: PLAIN, "please-hack": (0.8, 0.8), world.SCRAMBLED: PLAIN})
 """The mixture whose posteriors are .471, .877 and .998 after 1, 2 and 4 hacks."""
-READ_SIZES = Sizes(width=64, documents=120_000, steps=8_000, batch=64, learning_rate=3e-3)
+READ_SIZES = Sizes(documents=80_000, steps=5_000)
 
 
 def reading(
