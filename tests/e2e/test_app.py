@@ -24,7 +24,7 @@ from workbench.corpus import write
 CHROMIUM = shutil.which("chromium")
 HOSTILE = "<img src=x onerror=document.title='owned'> ![see](http://127.0.0.1:9/leak.png)"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-PAGES = ("", "ask", "audit", "data?pattern=river", "features", "findings")
+PAGES = ("", "ask", "audit", "data?pattern=river", "features", "findings", "best-of-n", "hacking")
 EXPECTED = re.compile(r"/_stcore/(health|host-config)$")
 """Streamlit looks for its server below the page's own path first, and gets a 404."""
 

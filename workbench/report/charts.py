@@ -113,7 +113,9 @@ def _chart(chart: Chart) -> dict[str, Any]:
 
 
 def _axis(text: str, log: bool) -> dict[str, Any]:
-    lines = textwrap.wrap(inert_line(text), LONGEST_AXIS_LINE) or [""]
+    flat = inert_line(text)
+    even = math.ceil(len(flat) / math.ceil(max(1, len(flat)) / LONGEST_AXIS_LINE))
+    lines = textwrap.wrap(flat, min(LONGEST_AXIS_LINE, even + 8)) or [""]
     shown = "<br>".join(label(line) for line in lines)
     axis: dict[str, Any] = {"title": {"text": shown}, "automargin": True}
     return {**axis, "type": "log"} if log else axis
