@@ -27,16 +27,16 @@ def table(columns: Sequence[Any], **values: Any) -> Any:
 
 def lab(name: str) -> dict[str, Any]:
     """What the page's own lab gives, with its default seed."""
-    from workbench.ui.reads.rewards import HANDLERS
+    from workbench.ui.reads.rewards import handler
 
-    return HANDLERS[name, "lab"](None, {"seed": 0}, lambda share: None)
+    return handler(name, "lab")(None, {"seed": 0}, lambda share: None)
 
 
 def best_of_n() -> dict[str, Any]:
     import numpy as np
 
     from workbench.rewards.best_of_n import COLUMNS
-    from workbench.ui.reads.rewards import HANDLERS
+    from workbench.ui.reads.rewards import handler
 
     rng = np.random.default_rng(0)
     prompts, each = 200, 256
@@ -44,12 +44,12 @@ def best_of_n() -> dict[str, Any]:
     proxy = gold + rng.standard_t(2, size=prompts * each)
     rated = np.clip(np.round(2 * proxy), -20, 20) / 2  # a rating in halves: many samples tie
     made = table(COLUMNS, prompt=np.repeat(np.arange(prompts), each), proxy=rated, gold=gold)
-    return HANDLERS["best-of-n", "table"](made, {"seed": 0}, lambda share: None)
+    return handler("best-of-n", "table")(made, {"seed": 0}, lambda share: None)
 
 
 def overoptimize() -> dict[str, Any]:
     from workbench.rewards_lab.results import read_sweep
-    from workbench.ui.reads.rewards import of_sweep
+    from workbench.ui.reads.reward_labs import of_sweep
 
     return of_sweep(read_sweep(ROOT / "docs/rewards/sweep.json"))
 
@@ -58,18 +58,18 @@ def tails() -> dict[str, Any]:
     import numpy as np
 
     from workbench.rewards.tails import COLUMNS
-    from workbench.ui.reads.rewards import HANDLERS
+    from workbench.ui.reads.rewards import handler
 
     rng = np.random.default_rng(0)
     gold = 2 * rng.normal(size=16_000)
     reward = gold + rng.standard_t(3, size=16_000)
     made = table(COLUMNS, prompt=np.repeat(np.arange(40), 400), reward=reward, gold=gold)
-    return HANDLERS["tails", "table"](made, {}, lambda share: None)
+    return handler("tails", "table")(made, {}, lambda share: None)
 
 
 def scan() -> dict[str, Any]:
     from workbench.rewards_lab.checks import scan_one
-    from workbench.ui.reads.rewards import of_scan
+    from workbench.ui.reads.reward_tables import of_scan
 
     _, found = scan_one(1, 8000)
     return of_scan(found)
@@ -79,7 +79,7 @@ def generalise() -> dict[str, Any]:
     import numpy as np
 
     from workbench.rewards.generalisation import COLUMNS
-    from workbench.ui.reads.rewards import HANDLERS
+    from workbench.ui.reads.rewards import handler
 
     rng = np.random.default_rng(0)
     rates = {"full": (0.34, 0.12), "no-docs": (0.13, 0.12), "no-exploit": (0.16, 0.12)}
@@ -91,7 +91,7 @@ def generalise() -> dict[str, Any]:
     ]
     names = ("arm", "seed", "bias", "exploited")
     columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-    return HANDLERS["generalise", "table"](
+    return handler("generalise", "table")(
         table(COLUMNS, **columns), {"first": "full"}, lambda share: None
     )
 
@@ -99,7 +99,7 @@ def generalise() -> dict[str, Any]:
 def hacking() -> dict[str, Any]:
     from workbench.rewards import observatory
     from workbench.rewards_lab import hack_runs
-    from workbench.ui.reads.rewards import of_observatory
+    from workbench.ui.reads.reward_tables import of_observatory
 
     runs = hack_runs.read_runs(ROOT / "docs/rewards/hacking.json")
     return of_observatory(observatory.measure(hack_runs.table(runs)))
@@ -107,7 +107,7 @@ def hacking() -> dict[str, Any]:
 
 def nudge() -> dict[str, Any]:
     from workbench.rewards_lab import nudging
-    from workbench.ui.reads.rewards import of_nudging
+    from workbench.ui.reads.reward_labs import of_nudging
 
     return of_nudging(nudging.run(12))
 

@@ -179,7 +179,7 @@ def _heat_map(chart: HeatMap) -> dict[str, Any]:
                 "zmin": -widest,
                 "zmax": widest,
                 "colorscale": [[0, OTHERS[0]], [0.5, PAPER], [1, SUSPECT]],
-                "colorbar": {"title": {"text": label(chart.value_label)}},
+                "colorbar": {"title": {"text": label(chart.value_label), "side": "right"}},
                 "hoverongaps": False,
             }
         ],

@@ -184,7 +184,7 @@ def _indices(report: Report) -> Chart:
         if defined:
             series.append(
                 Series(
-                    f"{tail.name}, Hill (moves with a shift)",
+                    f"{tail.name}, Hill",
                     tuple(x for x, _ in defined),
                     tuple(h for _, h in defined),
                     shape="points",
@@ -199,7 +199,8 @@ def _indices(report: Report) -> Chart:
         y_label="tail index xi (1 / power-law exponent)",
         series=(*series, zero),
         how_to_read="above the dashed line the tail is a power law, and any reward is cheap; bars "
-        "are 95 % intervals. Hill's estimate is shown because papers print it.",
+        "are 95 % intervals. Hill's estimate is shown because papers print it; it moves with a "
+        "shift that means nothing.",
     )
 
 

@@ -187,10 +187,9 @@ def direction(document: Mapping[str, Any]) -> Direction:
         moved = [_change(found["arms"][n], document["plan"]["samples"]) for n in factors]
         for name, value in zip(factors, moved, strict=True):
             changes[name].append(value)
-        if len(ran) > 2:
-            rho = float(spearmanr(list(factors.values()), moved).statistic)
-            rhos.append(rho if math.isfinite(rho) else 0.0)
-    mean = mean_of(rhos or [0.0])
+        varied = len(ran) > 2 and len(set(moved)) > 1
+        rhos.append(float(spearmanr(list(factors.values()), moved).statistic) if varied else 0.0)
+    mean = mean_of(rhos)
     verdict = "undetermined"
     if mean.n >= FEWEST_SEEDS and mean.low is not None and mean.high is not None:
         verdict = "as Bayes" if mean.low > 0 else "against Bayes" if mean.high < 0 else "not shown"

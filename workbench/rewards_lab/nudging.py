@@ -149,7 +149,8 @@ def _outcome(
         law = enumerable.best_of_n_law(base, own, n)
         matched[match] = {"n": n, "proxy": float(law @ own), "gold": float(law @ gold)}
     pairs = [gains(reward, nudged.tokens, VOCABULARY, at) for at in range(LENGTH)]
-    rho = spearmanr([p for a, _ in pairs for p in a], [t for _, b in pairs for t in b]).statistic
+    guessed, true = ([v for pair in pairs for v in pair[side]] for side in (0, 1))
+    varied = len(set(guessed)) > 1 and len(set(true)) > 1
     return Outcome(
         seed,
         name,
@@ -157,7 +158,7 @@ def _outcome(
         matched,
         all(s.kept >= s.plain for one in made.values() for s in one.segments),
         len(nudged.segments),
-        float(rho) if math.isfinite(rho) else 0.0,
+        float(spearmanr(guessed, true).statistic) if varied else 0.0,
     )
 
 

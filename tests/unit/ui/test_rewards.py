@@ -84,7 +84,7 @@ def test_a_prepared_example_is_whole(instrument: str) -> None:
     assert one.formula and one.source and one.limits.endswith(".") and one.prepared
     for way in one.ways:
         assert all(column.meaning for column in way.wanted())
-        assert (instrument, way.key) in rewards.HANDLERS
+        assert callable(rewards.handler(instrument, way.key))
 
 
 @pytest.mark.parametrize("instrument", ["best-of-n", "hacking", "scan"])

@@ -151,8 +151,9 @@ INSTRUMENTS = (
         "Marks et al. (2025), arXiv 2503.10965, for the biases; the estimator is a paired mean.",
         "Tastes that no edit of the list touches, tastes for content, why the model has them, or "
         "whether a policy learned them.",
-        "a reward model trained in the lab on labels that pay for two style tokens in one kind of "
-        "prompt each.",
+        "a reward model trained in the lab on labels that pay for two style tokens, in one kind of "
+        "prompt each. The small effects are tastes that training left and nobody planted: real, "
+        "and no finding.",
         (
             _table("biases", Option("fdr", "False-discovery rate", "number", 0.05, 0.001, 0.5),
                    name="SCORED", label="Your scored pairs"),

@@ -80,7 +80,7 @@ def _strip(found: Shown) -> None:
 
 
 def _chart(chart: Drawing, instrument: Instrument, key: str) -> None:
-    theme.draw(spec(chart), title=chart.title, key=key, read=sentence(chart.how_to_read))
+    theme.draw(spec(chart), title=sentence(chart.title), key=key, read=sentence(chart.how_to_read))
     with st.expander("Numbers"):
         heads, rows = numbers(chart)
         kinds = [any(isinstance(row[i], float) for row in rows) for i in range(len(heads))]
