@@ -93,7 +93,7 @@ def test_nudging_in_two_worlds_is_as_committed() -> None:
     told = json.loads((DOCS / "checks.json").read_text())["nudge"]
     assert told["monotone"] == told["decoded"]
     said = {(v["reward"], v["match"]): v["said"] for v in told["verdicts"]}
-    assert set(said.values()) <= {"hacks faster", "more robust", "no difference shown"}
+    assert said[nudging.BIASED, "proxy"] in ("hacks faster", "more robust", "no difference shown")
     nudged = [row for row in told["rows"] if row["way"] == "nudge"]
     greedy = [row for row in told["rows"] if row["way"] == "greedy"]
     for one, other in zip(nudged, greedy, strict=True):

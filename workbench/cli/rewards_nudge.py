@@ -130,7 +130,7 @@ def _worlds(worlds: int, seed: int, figure: Path | None, as_json: bool) -> None:
     for one in told["verdicts"]:
         click.echo(
             f"{one['reward']}, same {one['match']}: proxy {_told(one['proxy'])}, gold "
-            f"{_told(one['gold'])}: {one['said']}"
+            f"{_told(one['gold'])}" + (f": {one['said']}" if one["said"] else "")
         )
     click.echo(
         f"a kept segment is never worse than the plain one: {told['monotone']} of "

@@ -182,8 +182,9 @@ def _n_at(wanted: float, of: Callable[[float], float]) -> float:
 class Verdict:
     """Nudging less best-of-n at one match, means over worlds with 95 % t intervals.
 
-    said: of gold at the same proxy, "hacks faster" where the interval lies below 0, "more robust"
-    above, "no difference shown" otherwise, "undetermined" below 5 worlds.
+    said: of gold at the same proxy alone, "hacks faster" where the interval lies below 0, "more
+    robust" above, "no difference shown" otherwise, "undetermined" below 5 worlds. Best-of-n has no
+    lower proxy than the base policy: where nudging stays below it, proxies are not quite the same.
     """
 
     reward: str
@@ -207,7 +208,8 @@ def verdicts(found: Sequence[Outcome]) -> list[Verdict]:
                 )
                 for part in ("proxy", "gold")
             ]
-            made.append(Verdict(name, match, means[0], means[1], _said(means[1])))
+            said = _said(means[1]) if match == "proxy" else ""
+            made.append(Verdict(name, match, means[0], means[1], said))
     return made
 
 
