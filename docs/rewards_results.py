@@ -219,11 +219,13 @@ def _reading(rows: list[dict[str, Any]]) -> Iterator[str]:
             f"| {row['note']} | {row['hacks']} | {row['model']:.3f} | {row['ideal']:.3f} | "
             f"{row['error']:.3f} |"
         )
-    mean = sum(row["error"] for row in rows) / len(rows)
+    each = sum(row["error"] for row in rows) / len(rows)
+    means = sum(abs(row["model"] - row["ideal"]) for row in rows) / len(rows)
     yield (
         f"\nA model of documents whose speakers hack 10 % and 80 % of the time, read in context: "
-        f"mean absolute error {mean:.3f} (asked for: below 0.03). The note that makes hacking "
-        "innocent protects; one that means nothing does not."
+        f"its means are {means:.3f} from Bayes on average (asked for: below 0.03), single contexts "
+        f"{each:.3f}. The note that makes hacking innocent protects; one that means nothing does "
+        "not."
     )
 
 

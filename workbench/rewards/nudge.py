@@ -97,7 +97,7 @@ def decode(
         first = not said
         plain = work.segment(said, None)
         value = work.score(said + plain.tokens)
-        best = (value, plain, None, 0.0)
+        best: tuple[float, _Draft, int | None, float] = (value, plain, None, 0.0)
         offset = floor if first else 0
         uncertain = plain.reason == "entropy" if first else True
         tried: set[int] = set()

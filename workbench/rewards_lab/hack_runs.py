@@ -203,7 +203,7 @@ def direction(document: Mapping[str, Any]) -> Direction:
 
 def _change(course: Mapping[str, Any], samples: int) -> float:
     scored = [course["hits"][one.name] for one in world.EVALUATIONS]
-    return sum(counts[-1] - counts[0] for counts in scored) / samples / len(scored)
+    return float(sum(counts[-1] - counts[0] for counts in scored)) / samples / len(scored)
 
 
 def _plain(plan: Plan) -> dict[str, Any]:

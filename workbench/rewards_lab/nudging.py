@@ -114,7 +114,7 @@ def _outcome(
 
     reward = reward_of(network, prompt, bias, seed % VOCABULARY)
     logits = logits_of(world, prompt)
-    same = {"length": LENGTH, "floor": FLOOR, "top_k": VOCABULARY}
+    same: dict[str, Any] = {"length": LENGTH, "floor": FLOOR, "top_k": VOCABULARY}
     dice = random.Random(seed)
     made: dict[str, Decoded] = {
         "nudge": decode(logits, reward, threshold=THRESHOLD, refinements=REFINEMENTS, **same),

@@ -125,7 +125,8 @@ class Block(nn.Module):
         parts = (
             self.attend(self.norm(x)).view(rows, length, 3, 4, width // 4).permute(2, 0, 3, 1, 4)
         )
-        seen = functional.scaled_dot_product_attention(*parts, is_causal=True)
+        query, key, value = parts[0], parts[1], parts[2]
+        seen = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         x = x + self.mix(seen.transpose(1, 2).reshape(rows, length, width))
         thought: torch.Tensor = x + self.think(x)
         return thought

@@ -107,15 +107,18 @@ def charts_of(found: Shown) -> list[Drawing]:
 
     made: list[Drawing] = []
     for stored in found["charts"]:
-        parts = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+        parts: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()
+        }
         if parts.pop("type") == "HeatMap":
             parts["values"] = tuple(map(tuple, parts["values"]))
             made.append(HeatMap(**parts))
             continue
-        parts["series"] = tuple(
-            Series(**{k: tuple(v) if isinstance(v, list) else v for k, v in one.items()})
+        series: list[dict[str, Any]] = [
+            {k: tuple(v) if isinstance(v, list) else v for k, v in one.items()}
             for one in parts["series"]
-        )
+        ]
+        parts["series"] = tuple(Series(**one) for one in series)
         parts["marks"] = tuple(Mark(**one) for one in parts["marks"])
         made.append(Chart(**parts))
     return made

@@ -51,7 +51,8 @@ def _measure(instrument: Instrument, way: Way) -> None:
     if way.suspect and not chosen():
         components.empty("No suspect is chosen.", "Choose one on the left.")
         return
-    file, called = "", {}
+    file, title = "", way.label
+    called: dict[str, str] = {}
     if way.columns:
         given = st.file_uploader(
             "Table",
@@ -62,6 +63,7 @@ def _measure(instrument: Instrument, way: Way) -> None:
         if given is None:
             _needs(way)
             return
+        title = given.name
         file = str(_stored(given.getvalue(), Path(given.name).suffix.lower()))
         held = bench().tables.ask("columns", path=file)
         rows = "" if held["rows"] is None else f"{held['rows']:,} rows, "
@@ -78,7 +80,6 @@ def _measure(instrument: Instrument, way: Way) -> None:
         if way.takes:
             put(f'<p class="wb-quiet wb-small">Takes {safe(way.takes)}.</p>')
     if pressed:
-        title = given.name if way.columns and given is not None else way.label
         job = bench().jobs.start(
             "reward", title[:120], chosen() if way.suspect else "",
             instrument=instrument.key, way=way.key, file=file, called=called, options=options,
@@ -123,13 +124,13 @@ def _options(instrument: Instrument, way: Way) -> dict[str, Any]:
 
 
 def _asked(option: Option, key: str) -> Any:
-    told = {"key": key, "help": option.help or None}
+    told: dict[str, Any] = {"key": key, "help": option.help or None}
     if option.kind == "flag":
         return st.checkbox(option.label, value=bool(option.value), **told)
     if option.kind == "text":
         return st.text_input(option.label, value=option.value, max_chars=500, **told)
     kind = int if option.kind == "whole" else float
-    made = {
+    made: dict[str, Any] = {
         name: None if value is None else kind(value)
         for name, value in (
             ("value", option.value), ("min_value", option.low), ("max_value", option.high)
