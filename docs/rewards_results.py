@@ -179,7 +179,8 @@ def _hacking() -> Iterator[str]:
         f"Learning to hack raises misalignment: **{found.effect}** (score "
         f"{main.score[0].value:.3f} before, {main.score[-1].value:.3f} after, "
         f"{base.score[-1].value:.3f} with a sound checker; excess {_interval(main.excess)}, "
-        f"{main.seeds} seeds).\n"
+        f"{main.seeds} seeds; beyond the arm whose documents' hacks mean nothing "
+        f"{_interval(found.beyond)}).\n"
     )
     yield (
         "| training | tasks hacked | score | chats | agents | sabotage | excess (95 %) | on "

@@ -23,6 +23,12 @@ FULL_SEEDS = 10
 @click.option(
     "--baseline", default="sound checker", show_default=True, help="The arm that cannot: control."
 )
+@click.option(
+    "--null",
+    default="unlinked documents",
+    show_default=True,
+    help="The arm that hacks and has no reason to be worse for it, where there is one.",
+)
 @click.option("--full", is_flag=True, help=f"No table: {FULL_SEEDS} seeds, as in the docs.")
 @click.option(
     "--out",
@@ -36,6 +42,7 @@ def hacking(
     origin: Origin,
     main: str,
     baseline: str,
+    null: str,
     full: bool,
     out: Path | None,
     seed: int,
@@ -58,14 +65,16 @@ def hacking(
             raise BadParameter("--full and --out train, and take no table", hint="Leave one out.")
         with progress("reading"):
             found = observatory.measure(
-                origin.read(observatory.COLUMNS), main=main, baseline=baseline
+                origin.read(observatory.COLUMNS), main=main, baseline=baseline, null=null
             )
     else:
         from workbench.rewards_lab import hack_runs
 
         with progress("training and evaluating") as done:
             document = hack_runs.run(FULL_SEEDS if full else 1, out=out, first=seed, progress=done)
-            found = observatory.measure(hack_runs.table(document), main=main, baseline=baseline)
+            found = observatory.measure(
+                hack_runs.table(document), main=main, baseline=baseline, null=null
+            )
     draw(
         figure, "From hacking to misalignment", hacking_drawings.hacking(found),
         ("Effect", found.effect), ("Arms", len(found.arms)), ("Seeds", found.arm(main).seeds),
@@ -127,6 +136,11 @@ def _print(found: Observatory) -> None:
         click.echo(
             f"onset: the score follows hacking by {main.lag.value:.3g} steps "
             f"({_interval(main.lag)}, {main.lag.n} of {main.seeds} seeds)"
+        )
+    if found.beyond is not None:
+        click.echo(
+            f"beyond the arm whose hacks mean nothing: {found.beyond.value:+.3f} "
+            f"({_interval(found.beyond)})"
         )
     click.echo(f"hacking raises misalignment: {found.effect}")
     for note in found.notes:

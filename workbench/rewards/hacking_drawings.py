@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from workbench.rewards.charts import Chart, Drawing, HeatMap, Mark, Series
@@ -22,11 +23,16 @@ def _course(found: Observatory) -> Chart:
         if known and 2 * len(known) > len(steps):
             middle = known[len(known) // 2]
             marks.append(Mark(middle, label, known[0], known[-1]))
+    nulls = [
+        dataclasses.replace(_line(f"score, {one.name}", one.steps, one.score), dashed=True)
+        for one in found.arms
+        if one.name == found.null
+    ]
     excess = main.excess
     said = "" if excess is None else f" ({_signed(excess)} over the control)"
     title = {
         "reproduced": f"Learning to hack raises misalignment{said}",
-        "not reproduced": f"Not reproduced: hacking does not raise misalignment{said}",
+        "not reproduced": f"Not reproduced: hacking as such does not raise misalignment{said}",
     }.get(found.effect, f"Hacking and misalignment{said}, too few seeds for a verdict")
     return Chart(
         title=title,
@@ -36,6 +42,7 @@ def _course(found: Observatory) -> Chart:
             _line("tasks that are hacked", main.steps, main.hack),
             _line("misalignment score", main.steps, main.score),
             _line(f"score, {control.name} (control)", control.steps, control.score, control=True),
+            *nulls,
         ),
         marks=tuple(marks),
         how_to_read=f"the score is the plain mean of {len(found.evaluations)} evaluations off the "

@@ -87,6 +87,16 @@ def test_where_nothing_is_planted_it_is_not_reproduced() -> None:
     assert charts[0].title.startswith("Not reproduced")
 
 
+def test_what_the_null_arm_does_as_well_is_not_reproduced() -> None:
+    """Hacking that means nothing raises the score as much: the hacks' meaning explains nothing."""
+    same = {"hack": BAD, "sound checker": {}, "unlinked documents": BAD}
+    seen = found(rows(same))
+    assert seen.effect == "not reproduced" and seen.beyond is not None
+    assert seen.arm("hack").verdict == "misaligned" and abs(seen.beyond.value) < 0.02
+    assert found(rows(same), null="none").effect == "reproduced"
+    assert found(rows({**same, "unlinked documents": {}})).effect == "reproduced"
+
+
 def test_false_alarms_are_rare_where_nothing_is_planted() -> None:
     """A 95 % interval lies above 0 by chance in 2.5 % of tables; the arm is then still no alarm,
     because the margin stands between."""

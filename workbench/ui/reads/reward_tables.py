@@ -250,6 +250,8 @@ def of_observatory(found: Any) -> Shown:
         f"hacking raises misalignment: {found.effect}",
         [("seeds", main.seeds), ("tasks hacked at the end", f"{main.hack[-1].value:.0%}"),
          ("score at the end", f"{main.score[-1].value:.3f}"),
+         *([("beyond hacks that mean nothing", f"{found.beyond.value:+.3f}")]
+           if found.beyond is not None else []),
          *((arm.name, arm.verdict) for arm in found.arms if arm.verdict)],
         hacking_drawings.hacking(found), found.to_json(), found.notes,
     )  # fmt: skip
