@@ -168,7 +168,7 @@ def test_measuring_a_table(browser: Any, url: str, suspect: Path, tmp_path: Path
     page = reader.page
     page.get_by_text("Your table").click()
     page.locator("input[type=file]").set_input_files(tmp_path / "mine.csv")
-    page.get_by_label("proxy: the reward").click()
+    page.get_by_role("combobox", name="proxy: the reward that is optimised").click()
     page.get_by_role("option", name="score").click()
     reader.settle()
     page.get_by_role("button", name="Measure").click()
