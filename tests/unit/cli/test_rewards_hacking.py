@@ -89,6 +89,8 @@ def test_nudging_a_suspect(
 
 def test_nudging_in_worlds(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nudging, "LENGTH", 5)
+    once = nudging.run(1)
+    monkeypatch.setattr(nudging, "run", lambda *args, **more: once)
     document = json.loads(call("rewards", "nudge", "--worlds", 1, "--json").out)
     assert document["monotone"] == document["decoded"] == 8
     screen = call("rewards", "nudge", "--worlds", 1, "--figure", "f.html").out
