@@ -38,6 +38,8 @@ PAGES = (
     "findings",
     "findings?show=Board",
     "query",
+    "best-of-n",
+    "hacking",
 )
 SHIFTS = """
 window.shifts = [];

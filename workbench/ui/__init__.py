@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Leaf:
-    """A page: its key, which is its path in the URL, title, icon, and what draws it."""
+    """A page: its key, which is its path in the URL, title, icon, what draws it, and the section
+    that it stands in, where that is not its world's own."""
 
     key: str
     title: str
     icon: str
     draw: Callable[[], None]
+    section: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,7 +57,10 @@ def main(world: Callable[[], World] | None = None) -> None:
         for place, leaf in enumerate(shown.leaves)
     }
     st.session_state["_pages"] = pages
-    current = st.navigation({shown.name: list(pages.values())})
+    sections: dict[str, list[st.Page]] = {}
+    for leaf in shown.leaves:
+        sections.setdefault(leaf.section or shown.name, []).append(pages[leaf.key])
+    current = st.navigation(sections)
     st.session_state["_page"] = next(k for k, p in pages.items() if p.url_path == current.url_path)
     shown.settle()
     shown.beside()

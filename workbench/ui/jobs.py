@@ -128,6 +128,11 @@ class Jobs:
         self.get(id)
         return _read(self._folder / id / RESULT)
 
+    def file(self, id: str, name: str) -> Path:
+        """A file that a job made, or would make; raises BadParameter where there is no job."""
+        self.get(id)
+        return self._folder / id / name
+
     def listed(self, kind: str, suspect: str) -> list[Job]:
         """The suspect's jobs of a kind, the newest first."""
         if not self._folder.is_dir():

@@ -156,6 +156,41 @@ def sae(reporter: Reporter, *, suspect: str, hook_name: str, rows: int, tokens: 
     reporter.tell(stage="done", share=1.0)
 
 
+def reward(
+    reporter: Reporter,
+    *,
+    suspect: str,
+    instrument: str,
+    way: str,
+    file: str,
+    called: Mapping[str, str],
+    options: Mapping[str, Any],
+) -> None:
+    """A reward instrument on a table, or on its own world, into `result.json`."""
+    from workbench.ui.bench_pages.rewards.catalogue import NAMED
+    from workbench.ui.reads.rewards import examine
+
+    wanted = next(w for w in NAMED[instrument].ways if w.key == way).wanted()
+
+    def told(share: float) -> None:
+        if reporter.cancelled():
+            raise Cancelled
+        reporter.tell(now=False, share=share)
+
+    reporter.tell(share=0.0)
+    made = examine(
+        instrument,
+        way,
+        file=file,
+        wanted=wanted,
+        called=called,
+        options={**options, "suspect": suspect},
+        told=told,
+    )
+    write(reporter.folder / "result.json", made)
+    reporter.tell(share=1.0)
+
+
 _KINDS: Mapping[str, str] = {
     "audit": "workbench.ui.work:audit",
     "sae": "workbench.ui.work:sae",
@@ -163,6 +198,7 @@ _KINDS: Mapping[str, str] = {
     "compare": "workbench.ui.experiments:compare",
     "subtract": "workbench.ui.experiments:subtract",
     "probe": "workbench.ui.experiments:probe",
+    "reward": "workbench.ui.work:reward",
     "index": "workbench.ui.experiments:index",
 }
 """Where each kind of job is; its function takes the reporter and the job's arguments."""

@@ -17,6 +17,7 @@ def bench() -> World:
         home,
         probes,
         query,
+        rewards,
         steer,
         trace,
     )
@@ -36,6 +37,7 @@ def bench() -> World:
             Leaf("probes", "Probes", ":material/straighten:", probes.draw),
             Leaf("findings", "Findings", ":material/fact_check:", findings.draw),
             Leaf("query", "Ledger queries", ":material/database:", query.draw),
+            *rewards.leaves(),
         ),
         settle,
         sidebar,
