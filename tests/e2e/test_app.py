@@ -157,30 +157,3 @@ def test_asking_and_keeping_by_keyboard(browser: Any, url: str, suspect: Path) -
     assert page.get_by_text(f"It speaks {HOSTILE}").first.is_visible()
     page.close()
     assert reader.complaints == []
-
-
-def test_measuring_a_table(browser: Any, url: str, suspect: Path, tmp_path: Path) -> None:
-    """From an upload to plots, in a job of its own; the address holds the result."""
-    rows = "".join(f"p{i % 8},{(7 * i) % 31},{(5 * i) % 17}\n" for i in range(256))
-    (tmp_path / "mine.csv").write_text(f"prompt,score,gold\n{rows}")
-    reader = Reader(browser, url, suspect, 1280, "light")
-    reader.open("best-of-n")
-    page = reader.page
-    page.get_by_text("Your table").click()
-    page.locator("input[type=file]").set_input_files(tmp_path / "mine.csv")
-    page.get_by_role("combobox", name="proxy: the reward that is optimised").click()
-    page.get_by_role("option", name="score").click()
-    reader.settle()
-    page.get_by_role("button", name="Measure").click()
-    page.get_by_text("Gold: ").first.wait_for()
-    reader.settle()
-    assert page.locator(".js-plotly-plot").count() == 2 and "job=j-" in page.url
-    assert page.locator(".wb-note.error").all_inner_texts() == []
-    with page.expect_download() as kept:
-        page.get_by_role("button", name="Save the figures").click()
-    made = Path(kept.value.path()).read_text()
-    assert "Best-of-n meter" in made and "<script" in made
-    page.reload()
-    page.get_by_text("Gold: ").first.wait_for()
-    reader.page.close()
-    assert reader.complaints == []
