@@ -13,6 +13,7 @@ import pytest
 from tests.unit.cli.conftest import Answer
 from tests.unit.rewards.test_observatory import ARMS, rows
 from tests.unit.rewards_lab.test_hack_world import TINY
+from tests.unit.rewards_lab.test_nudging import outcome
 from tests.unit.suspects.test_rewards import classifier
 from workbench.rewards_lab import hack_runs, nudging
 
@@ -88,10 +89,10 @@ def test_nudging_a_suspect(
 
 
 def test_nudging_in_worlds(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nudging, "LENGTH", 5)
-    once = nudging.run(1)
-    monkeypatch.setattr(nudging, "run", lambda *args, **more: once)
-    document = json.loads(call("rewards", "nudge", "--worlds", 1, "--json").out)
-    assert document["monotone"] == document["decoded"] == 8
-    screen = call("rewards", "nudge", "--worlds", 1, "--figure", "f.html").out
+    """What is printed; test_nudging runs a world."""
+    made = [outcome(world, nudging.BIASED, 0.5, 1.0) for world in range(2)]
+    monkeypatch.setattr(nudging, "run", lambda *args, **more: made)
+    document = json.loads(call("rewards", "nudge", "--worlds", 2, "--json").out)
+    assert document["monotone"] == document["decoded"] == 2
+    screen = call("rewards", "nudge", "--worlds", 2, "--figure", "f.html").out
     assert "biased, same proxy: proxy" in screen and "undetermined" in screen
