@@ -7,8 +7,9 @@ from workbench.ui import Leaf, World
 
 def bench() -> World:
     """One's own suspects, with everything open."""
-    from workbench.ui.bench_pages import ask, audit, data, features, findings, home
-    from workbench.ui.where import settle, sidebar
+    from workbench.ui.bench_pages import audit, findings, home
+    from workbench.ui.bench_pages.beside import settle, sidebar
+    from workbench.ui.pages import ask, data, features
 
     return World(
         "Bench",

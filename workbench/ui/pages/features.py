@@ -14,11 +14,11 @@ from workbench.report.evidence import show
 from workbench.report.figures import CONTROL, SUSPECT
 from workbench.suspects.scored import looks_special
 from workbench.ui import components, keep, theme
-from workbench.ui.bench import bench
 from workbench.ui.components import put, safe
 from workbench.ui.jobs import Job
+from workbench.ui.room import Room
 from workbench.ui.speech import Token, said_in_tokens
-from workbench.ui.where import chosen, go, granted, parameter, remember
+from workbench.ui.where import chosen, go, parameter, remember, room
 
 WAYS = {
     "Text": "Latents that a text lights up, the rare ones first.",
@@ -43,18 +43,16 @@ def draw() -> None:
     if not chosen():
         components.empty("No suspect is chosen.", "Choose one on the left.")
         return
-    access = granted(chosen())
+    access = room().access
     lacking = (Access.ACTIVATIONS | Access.TRAINING_DATA) & ~access
     if lacking:
-        components.denied(
-            lacking, "An SAE reads the suspect's activations on the rows it was trained on."
-        )
+        components.denied(lacking, room().lacking["activations"])
         return
-    running = [job for job in bench().jobs.listed("sae", chosen()) if not job.over]
+    running = [job for job in room().jobs.listed("sae", room().source()) if not job.over]
     if running:
         _training(running[0].id)
     with st.spinner(f"Looking for SAEs of {chosen()}; the first time loads the model…"):
-        shelf = bench().features.ask("shelf", suspect=chosen())
+        shelf = room().latents("shelf")
     if not shelf["saes"]:
         if not running:
             _offer(shelf["hooks"])
@@ -77,23 +75,23 @@ def _offer(hooks: list[str]) -> None:
 
 
 def _train_form(hooks: list[str]) -> None:
-    for job in bench().jobs.listed("sae", chosen())[:1]:
+    for job in room().jobs.listed("sae", room().source())[:1]:
         if job.error is not None:
             components.failed(WorkbenchError(job.error[0], hint=job.error[1]))
         if job.state in ("cancelled", "interrupted", "failed") and st.button(
             "Resume the last training", icon=":material/play_arrow:"
         ):
-            bench().jobs.resume(job.id)
+            room().jobs.resume(job.id)
             st.rerun()
     hook = st.selectbox(
         "Hook", hooks, index=len(hooks) // 2,
         help="Where activations are read: the residual stream after this block.",
     )  # fmt: skip
     rows = st.number_input("Training rows to read", 50, 50_000, ROWS, 50)
-    busy = any(not job.over for job in bench().jobs.listed("sae", chosen()))
+    busy = any(not job.over for job in room().jobs.listed("sae", room().source()))
     if st.button("Train an SAE", type="primary", disabled=busy, icon=":material/model_training:"):
-        bench().jobs.start(
-            "sae", f"SAE at {hook}", chosen(),
+        room().jobs.start(
+            "sae", f"SAE at {hook}", room().source(),
             hook_name=hook, rows=int(rows), tokens=TOKENS,
         )  # fmt: skip
         st.rerun()
@@ -101,7 +99,7 @@ def _train_form(hooks: list[str]) -> None:
 
 @st.fragment(run_every=1.0)
 def _training(id: str) -> None:
-    job: Job = bench().jobs.get(id)
+    job: Job = room().jobs.get(id)
     if job.over:
         st.rerun()
     stage = STAGES.get(job.progress.get("stage", "loading"), "working")
@@ -110,7 +108,7 @@ def _training(id: str) -> None:
         put(f'<p class="wb-claim">{safe(job.title)}</p>')
         st.progress(share, text=f"Now {stage}: {share:.0%}")
         if st.button("Cancel", icon=":material/stop:"):
-            bench().jobs.cancel(job.id)
+            room().jobs.cancel(job.id)
 
 
 def _sae(saes: list[dict[str, Any]]) -> str:
@@ -150,7 +148,7 @@ def _search(sae: str) -> None:
         )  # fmt: skip
     if not one.strip() or (how == "Contrast" and not other.strip()):
         st.header("Where to begin")
-        rows = _asked("liveliest", suspect=chosen(), sae=sae, most=MOST)
+        rows = _asked("liveliest", sae=sae, most=MOST)
         put(
             '<p class="wb-quiet wb-small">Latents whose label best tells, on texts it was not made '
             "from, when they fire. Choose one to read it.</p>"
@@ -167,7 +165,7 @@ def _search(sae: str) -> None:
         return
     with st.spinner("Searching the latents…"):
         found = _asked(
-            "search", suspect=chosen(), sae=sae, how=how.lower(), one=one, two=other, most=MOST
+            "search", sae=sae, how=how.lower(), one=one, two=other, most=MOST
         )
     if not found:
         components.empty("No latent answers to that.", "Try other words, or a longer text.")
@@ -215,7 +213,7 @@ def _latent(sae: str, index: int) -> None:
         remember(latent="")
 
     st.button("Back to the search", on_click=back, icon=":material/arrow_back:", type="tertiary")
-    found = _asked("latent", suspect=chosen(), sae=sae, index=index, most=10)
+    found = _asked("latent", sae=sae, index=index, most=10)
     row, other = found["row"], found["reference"]
     st.header(f"Latent {index}")
     put(f'<p class="wb-claim">{safe(row["label"] or "no label")}</p>')
@@ -360,6 +358,11 @@ def _neighbours(sae: str, row: dict[str, Any]) -> None:
                 go("features", f"{latent} ({value:.2f})", key=names, sae=sae, latent=str(latent))
 
 
-@st.cache_data(show_spinner=False, max_entries=128)
 def _asked(question: str, **arguments: Any) -> Any:
-    return bench().features.ask(question, **arguments)
+    entered = room()
+    return _answered(entered, entered.key, entered.name, question, **arguments)
+
+
+@st.cache_data(show_spinner=False, max_entries=128, scope="session")
+def _answered(_room: Room, key: str, name: str, question: str, **arguments: Any) -> Any:
+    return _room.latents(question, **arguments)
