@@ -21,6 +21,7 @@ NOUNS = {
     "host": "Serve a suspect within access and budget.",
     "ledger": "Runs and findings: list, query, verify, export.",
     "organism": "Train model organisms with sealed objectives.",
+    "play": "A practice game for one person, in the browser.",
     "probe": "Train linear probes, judge them, run them on texts.",
     "report": "Write the HTML report of a ledger.",
     "rewards": "Measure how a reward can be hacked.",

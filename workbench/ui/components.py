@@ -61,6 +61,25 @@ def confidence(value: float) -> str:
     )
 
 
+def meter(label: str, used: int, bound: int | None) -> str:
+    """An amount spent of a bound, as a bar; without one, as a number."""
+    if bound is None:
+        return f'<p class="wb-quiet wb-small">{used:,} {safe(label)} used</p>'
+    share = 100 * min(1.0, used / bound) if bound else 100
+    low = " low" if bound - used <= bound / 10 else ""
+    return (
+        f'<p class="wb-meter{low}"><span>{safe(label)}</span>'
+        f"<span>{bound - used:,} of {bound:,} left</span>"
+        f'<span class="wb-track" aria-hidden="true"><span class="wb-fill" '
+        f'style="width:{share:.0f}%"></span></span></p>'
+    )
+
+
+def cut(text: str, most: int = 120) -> str:
+    """The beginning of a text, marked where it was cut."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def short_hash(value: str) -> str:
     """The first characters of a hash; a click selects all of it, to be copied."""
     title = f"{value}: a click selects all of it"

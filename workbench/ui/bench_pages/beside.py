@@ -165,15 +165,11 @@ def _found() -> None:
         (f for f in mine if runs[f["run"]]["technique"] != "kept"), key=lambda f: -f["confidence"]
     )
     shown = "".join(
-        f"<li>{safe(_short(f['claim']))}<br>{components.confidence(f['confidence'])}</li>"
+        f"<li>{safe(components.cut(f['claim']))}<br>{components.confidence(f['confidence'])}</li>"
         for f in [*best, *rest][:FOUND_SHOWN]
     )
     put(f'<ul class="wb-found">{shown}</ul>')
     go("findings", "All findings of this suspect", of=name)
-
-
-def _short(claim: str) -> str:
-    return claim if len(claim) <= 120 else claim[:119] + "…"
 
 
 def _notes(file: Path) -> None:
