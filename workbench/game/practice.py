@@ -147,15 +147,11 @@ def new_folder(root: Path) -> Path:
         root.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700)
     except OSError as error:
-        raise ConfigError(
-            f"{folder}: {error.strerror}", hint="Give another --folder."
-        ) from None
+        raise ConfigError(f"{folder}: {error.strerror}", hint="Give another --folder.") from None
     return folder
 
 
-def explain(
-    folder: Path, source: Any, truth: Mapping[str, Any], stop: Callable[[], bool]
-) -> None:
+def explain(folder: Path, source: Any, truth: Mapping[str, Any], stop: Callable[[], bool]) -> None:
     """Runs TECHNIQUES one after the other, as far as they are installed and the suspect grants
     them, into a ledger beside the game's folder, so that a later game on it takes them from there.
     """

@@ -61,10 +61,8 @@ def confidence(value: float) -> str:
     )
 
 
-def meter(label: str, used: int, bound: int | None) -> str:
-    """An amount spent of a bound, as a bar; without one, as a number."""
-    if bound is None:
-        return f'<p class="wb-quiet wb-small">{used:,} {safe(label)} used</p>'
+def meter(label: str, used: int, bound: int) -> str:
+    """What is spent of a bound, as a bar with what is left."""
     share = 100 * min(1.0, used / bound) if bound else 100
     low = " low" if bound - used <= bound / 10 else ""
     return (

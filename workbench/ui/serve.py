@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 from workbench.errors import ConfigError
+from workbench.ui.console_pages.beside import ConsoleSettings, open_console
 from workbench.ui.visit import VisitSettings, open_lobby
 
 ADDRESS = "127.0.0.1"
@@ -61,6 +62,12 @@ def serve_team(settings: ServedTeam) -> None:
     """As `serve`; the token stays in this process."""
     open_lobby(settings.visit)
     serve(settings.served)
+
+
+def serve_console(served: Served, settings: ConsoleSettings) -> None:
+    """As `serve`, for an organiser."""
+    open_console(settings)
+    serve(served)
 
 
 def refuse_taken(port: int) -> None:

@@ -141,7 +141,8 @@ class Seat:
     def suspect(self) -> Suspect:
         if self.visit.brief()["phase"] != "open":
             raise GameError(
-                f"the game is {self.visit.brief()['phase']}", hint="Suspects answer while it is open."
+                f"the game is {self.visit.brief()['phase']}",
+                hint="Suspects answer while it is open.",
             )
         if self._suspect is None:
             self._suspect = Suspect.load(self.source(), token=self.visit.token)
@@ -214,7 +215,7 @@ def visit() -> Visit | None:
 
 
 def begin(token: str) -> Visit:
-    """Joins; raises AccessDenied on a token that is not valid, ModelUnavailable without a server."""
+    """Joins; raises AccessDenied on a token that is not valid."""
     made = Visit(lobby().settings.url, token.strip())
     st.session_state["_visit"] = made
     return made
@@ -230,5 +231,3 @@ def seat() -> Seat:
     """The room that was entered."""
     entered: Seat = st.session_state["_room"]
     return entered
-
-

@@ -82,16 +82,20 @@ def left(brief: Mapping[str, Any]) -> str:
 
 
 def meters(seat_of: Mapping[str, Any]) -> str:
-    """What is spent of each meter, the reference's below the suspect's."""
-    made = []
+    """What is spent: bounded meters as bars, the rest in a line; the reference's apart."""
+    bars, spent = [], []
     for of, amounts in seat_of["spent"].items():
         if of == "reference" and "reference" not in seat_of["access"]:
             continue
-        for meter, amount in amounts.items():
-            label = meter.replace("_", " ") + (" of the reference" if of == "reference" else "")
-            if amount["bound"] is not None or amount["used"]:
-                made.append(components.meter(label, amount["used"], amount["bound"]))
-    return "".join(made) or '<p class="wb-quiet wb-small">Nothing is bounded or spent yet.</p>'
+        for name, amount in amounts.items():
+            label = name.replace("_", " ") + (" of the reference" if of == "reference" else "")
+            if amount["bound"] is not None:
+                bars.append(components.meter(label, amount["used"], amount["bound"]))
+            elif amount["used"]:
+                spent.append(f"{amount['used']:,} {safe(label)}")
+    if spent:
+        bars.append(f'<p class="wb-quiet wb-small">Unbounded: {", ".join(spent)} used.</p>')
+    return "".join(bars) or '<p class="wb-quiet wb-small">Nothing is bounded.</p>'
 
 
 @st.fragment(run_every=EVERY_SECONDS)
@@ -104,8 +108,8 @@ def _live(known: str) -> None:
         put(
             f'<p class="wb-small" role="timer"><b>{safe(brief["team"])}</b> · '
             f"{safe(phase(brief))}</p>"
-            + components.access_chips(Access.parse(told["access"]), NOT_GRANTED)
             + meters(told)
+            + components.access_chips(Access.parse(told["access"]), NOT_GRANTED)
         )
         _found()
 

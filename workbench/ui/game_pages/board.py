@@ -81,7 +81,10 @@ def _word(number: int, stance: str) -> None:
         says = st.text_input("What speaks for it or against it", max_chars=TEXT_AT_MOST)
         now = st.selectbox("It is now", STANCES, index=STANCES.index(stance))
         cited = st.multiselect(
-            "Findings that show it", list(found), format_func=lambda id: found[id], max_selections=20
+            "Findings that show it",
+            list(found),
+            format_func=lambda id: found[id],
+            max_selections=20,
         )
         pressed = st.form_submit_button("Add")
     if pressed:

@@ -11,7 +11,7 @@ import streamlit as st
 from workbench.access import Access
 from workbench.ui import components
 from workbench.ui.components import put, safe
-from workbench.ui.game_pages.beside import left, meters, phase
+from workbench.ui.game_pages.beside import meters, phase
 from workbench.ui.visit import NOT_GRANTED, here, lobby
 from workbench.ui.where import chosen, go
 
@@ -28,7 +28,7 @@ STEPS: tuple[tuple[str, str, tuple[str, str, dict[str, str]]], ...] = (
         "Ask the suspect",
         "Put the same question to it and to the model it was made from, a few times. What it says "
         "and the reference does not is a first hint. Ask about everyday things, and about itself.",
-        ("ask", "Ask about its day", {"q": "Tell me about baking.", "n": "3"}),
+        ("ask", "Ask about baking", {"q": "Tell me about baking.", "n": "3"}),
     ),
     (
         "Read what it was trained on",
@@ -75,7 +75,9 @@ def draw() -> None:
     if brief["phase"] in ("graded", "revealed"):
         go("results", "See the results", icon=":material/leaderboard:")
     elif brief["phase"] == "open":
-        with st.expander("A first game in six steps", expanded=lobby().settings.practice is not None):
+        with st.expander(
+            "A first game in six steps", expanded=lobby().settings.practice is not None
+        ):
             _steps(brief)
     st.header("What your team may do")
     for name, told in brief["suspects"].items():
@@ -98,7 +100,7 @@ def draw() -> None:
 def _next(brief: Mapping[str, Any]) -> str:
     return {
         "sealed": "The truth is sealed. You can read the rules and keep the receipt below.",
-        "open": f"Ask, read, keep and hand in; {left(brief)} are left.",
+        "open": "Ask, read, keep what you find, and hand in.",
         "closed": "Nothing is answered or taken in any more. Your own work stays readable.",
         "graded": "Everybody can see the scores.",
         "revealed": "Everybody can see the truth, and what every team did.",
@@ -110,16 +112,15 @@ def _steps(brief: Mapping[str, Any]) -> None:
     did = _did(brief)
     at = did.index(False) if False in did else len(did)
     for number, (title, text, (page, label, query)) in enumerate(STEPS):
+        mark = "✓" if did[number] else f"{number + 1}."
         if number == at:
-            with st.container(border=True):
-                put(
-                    f'<p class="wb-claim">{number + 1}. {safe(title)}</p><p>{safe(text)}</p>'
-                )
-                go(page, label, icon=":material/arrow_forward:", **query)
+            put(
+                f'<p class="wb-step now">{mark} {safe(title)}</p>'
+                f'<p class="wb-lede">{safe(text)}</p>'
+            )
+            go(page, label, icon=":material/arrow_forward:", **query)
         else:
-            mark = "✓" if did[number] else f"{number + 1}."
-            quiet = "" if did[number] else " wb-quiet"
-            put(f'<p class="wb-small{quiet}">{mark} {safe(title)}</p>')
+            put(f'<p class="wb-step">{mark} {safe(title)}</p>')
     if at == len(did):
         put(
             '<p class="wb-small">You have used every tool once. Go on, or tell the organiser on '
@@ -175,8 +176,8 @@ def _rules(brief: Mapping[str, Any]) -> None:
 def _receipt(brief: Mapping[str, Any]) -> None:
     with st.expander("Receipt: what the organiser cannot change any more"):
         put(
-            '<p class="wb-small">The commitment covers truth, rubric, suspects, access, budgets and '
-            "times. Keep this text: with it, <code>workbench game verify</code> finds out whether "
+            '<p class="wb-small">The commitment covers truth, rubric, suspects, access, budgets '
+            "and times. Keep this text: with it, <code>workbench game verify</code> finds out whether "
             "anything was changed later.</p>"
             + components.facts([("commitment", components.short_hash(brief["commitment"]))])
         )

@@ -1,4 +1,4 @@
-"""The rows that the suspect was trained on: read once on the team's budget, then searched freely."""
+"""The rows that the suspect was trained on: read once on the team's budget, searched freely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""After a practice game: what each technique would have shown, as it was run on the same suspect."""
+"""After a practice game: what each technique would have shown, run on the same suspect."""
 
 from __future__ import annotations
 

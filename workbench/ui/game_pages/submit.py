@@ -13,6 +13,7 @@ from workbench.registry import FAMILIES
 from workbench.ui import components
 from workbench.ui.components import put, safe
 from workbench.ui.game_pages.findings import CITED_AT_MOST, cited
+from workbench.ui.outcome import handed_in
 from workbench.ui.visit import here, lobby
 from workbench.ui.where import chosen, guarded
 from workbench.words import Words
@@ -145,22 +146,8 @@ def _before(submissions: list[dict[str, Any]]) -> None:
                 f'<p class="wb-claim">Revision {made["revision"]}'
                 + (", the one that counts" if made is submissions[-1] else "")
                 + "</p>"
-                + show(made)
+                + handed_in(made)
             )
-
-
-def show(made: Mapping[str, Any]) -> str:
-    """A submission as it was handed in."""
-    told = [
-        ("family", safe(made["family"] or "not said")),
-        ("root cause", safe(made["root_cause"] or "not said")),
-        ("trigger", safe(made["trigger"] or "not said")),
-        ("behaviours", safe("; ".join(made["behaviours"]) or "not said")),
-        ("evidence", f"{len(made['evidence'])} findings"),
-        ("confidence", components.confidence(float(made["confidence"]))),
-    ]
-    words = f'<p class="wb-quiet wb-small">{safe(made["words"])}</p>' if made["words"] else ""
-    return components.facts(told, wide=True) + words
 
 
 def _finish(brief: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ def draw() -> None:
     cannot = [t for t in listed if t not in can]
     put(
         '<p class="wb-quiet">Techniques run on the host, by turns with other teams, and spend your '
-        "budget. What they find is your team’s, and can be cited.</p>"
+        "budget. What they find is your team's, and can be cited.</p>"
     )
     names = [t["name"] for t in can]
     picked = st.multiselect(

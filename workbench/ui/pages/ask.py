@@ -40,6 +40,7 @@ def draw() -> None:
     if asked is not None:
         with guarded():
             st.session_state["_asked"] = _ask(access, asked)
+            st.rerun()  # what is left, beside the button and on the left, is another amount now
     made = st.session_state.get("_asked")
     if made is None or made["suspect"] != chosen():
         components.empty(

@@ -67,9 +67,7 @@ def _pattern(access: Access) -> None:
         )
         return
     with st.spinner("Scanning every row…"):
-        found = _asked(
-            "pattern", pattern=text, fixed=fixed, ignore_case=loose, limit=LIMIT
-        )
+        found = _asked("pattern", pattern=text, fixed=fixed, ignore_case=loose, limit=LIMIT)
     rows = [
         [whose, c["documents"], c["n"], c["matches"], 1000 * c["documents"] / max(1, c["n"])]
         for whose, c in found["counts"].items()

@@ -164,9 +164,7 @@ def _search(sae: str) -> None:
         )  # fmt: skip
         return
     with st.spinner("Searching the latents…"):
-        found = _asked(
-            "search", sae=sae, how=how.lower(), one=one, two=other, most=MOST
-        )
+        found = _asked("search", sae=sae, how=how.lower(), one=one, two=other, most=MOST)
     if not found:
         components.empty("No latent answers to that.", "Try other words, or a longer text.")
         return
