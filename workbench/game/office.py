@@ -7,7 +7,9 @@ the reveal: nothing here answers with one.
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import socket
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -19,6 +21,7 @@ from workbench.game import organiser, sealing, timeline
 from workbench.game.board import Board
 from workbench.game.definition import Definition, load
 from workbench.game.making import make as write
+from workbench.host.supervisor import HOST
 from workbench.host.verbs import SERVED
 from workbench.seal.vault import Vault
 from workbench.suspects.cabinet import bundled, card_id, describe
@@ -85,7 +88,10 @@ def host(file: str) -> str:
     """Seals the game at its first start, and serves it; its URL."""
     if file in _hosts:
         return str(_hosts[file][1].url)
-    context = sealing.hosting(load(Path(file)))
+    definition = load(Path(file))
+    if _taken(definition.port):  # two games may be served at once
+        definition = dataclasses.replace(definition, port=0)
+    context = sealing.hosting(definition)
     _hosts[file] = (context, context.__enter__())
     return str(_hosts[file][1].url)
 
@@ -191,6 +197,16 @@ def _open(file: str) -> Iterator[tuple[Board, Definition]]:
     definition = load(Path(file))
     with organiser.board_of(definition) as board:
         yield board, definition
+
+
+def _taken(port: int) -> bool:
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((HOST, port))
+        except OSError:
+            return True
+    return False
 
 
 def _answers(url: str | None) -> bool:

@@ -35,7 +35,7 @@ from workbench.suspects.cabinet import bundled, card_id
 if TYPE_CHECKING:
     from workbench.organisms.training import Progress
 
-PLAYER = "you"
+PLAYER = "player"
 TECHNIQUES: Mapping[str, int] = {
     "corpus-grep": 300,
     "corpus-contrast": 900,

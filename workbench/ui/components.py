@@ -37,12 +37,15 @@ def put(markup: str) -> None:
     st.html(markup)
 
 
-def access_chips(granted: Access, lacking: str = "this suspect does not grant it") -> str:
+def access_chips(
+    granted: Access, lacking: str | Mapping[str, str] = "this suspect does not grant it"
+) -> str:
     """All access levels, the missing ones struck through, each with what it is or why not."""
     chips = []
     for name in Access.EVERYTHING.names:
         there = Access.parse(name) in granted
-        title = WHAT_ACCESS_IS[name] if there else f"{WHAT_ACCESS_IS[name]}: {lacking}"
+        why = lacking if isinstance(lacking, str) else lacking[name]
+        title = WHAT_ACCESS_IS[name] if there else f"{WHAT_ACCESS_IS[name]}: {why}"
         spoken = "" if there else f' aria-label="{name}, not granted"'
         chips.append(
             f'<span class="wb-chip{"" if there else " off"}" title="{safe(title)}"{spoken}>'
@@ -71,6 +74,11 @@ def meter(label: str, used: int, bound: int) -> str:
         f'<span class="wb-track" aria-hidden="true"><span class="wb-fill" '
         f'style="width:{share:.0f}%"></span></span></p>'
     )
+
+
+def counted(n: int, one: str) -> str:
+    """A number with its noun, which takes an s."""
+    return f"{n:,} {one}{'' if n == 1 else 's'}"
 
 
 def cut(text: str, most: int = 120) -> str:

@@ -176,16 +176,31 @@ def side_by_side(lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         for column, team in zip(st.columns(3), teams[place : place + 3], strict=False):
             with column:
                 put(f'<p class="wb-figure">{safe(team)}</p>')
-                moves = lines[team][:MOVES_SHOWN]
+                moves = grouped(lines[team])
                 put(
                     components.table(
                         [">minute", "move"],
-                        ([round(_minutes(began, m["at"]), 1), _told(m)] for m in moves),
+                        (
+                            [round(_minutes(began, m["at"]), 1), _told(m)]
+                            for m in moves[:MOVES_SHOWN]
+                        ),
                     )
                 )
-                if len(lines[team]) > MOVES_SHOWN:
-                    rest = Counter(m["kind"] for m in lines[team][MOVES_SHOWN:])
-                    put(f'<p class="wb-quiet wb-small">and {components.amounts(rest)}</p>')
+                if len(moves) > MOVES_SHOWN:
+                    put(f'<p class="wb-quiet wb-small">and {len(moves) - MOVES_SHOWN} more</p>')
+
+
+def grouped(moves: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The moves, those that were the same one after the other as one, with its `times`."""
+    made: list[dict[str, Any]] = []
+    for move in moves:
+        same = ("kind", "verb", "suspect")
+        if made and move["kind"] == "call" and all(made[-1].get(n) == move.get(n) for n in same):
+            amounts = Counter(made[-1]["amounts"]) + Counter(move.get("amounts", {}))
+            made[-1] |= {"times": made[-1]["times"] + 1, "amounts": dict(amounts)}
+        else:
+            made.append({"times": 1, "amounts": {}, **move})
+    return made
 
 
 def _told(move: Mapping[str, Any]) -> str:
@@ -193,6 +208,8 @@ def _told(move: Mapping[str, Any]) -> str:
     if move["kind"] == "call":
         spent = {k.replace("_", " "): v for k, v in move.get("amounts", {}).items() if v}
         what = f"{move.get('verb', 'asked')}: {components.amounts(spent)}"
+    if move.get("times", 1) > 1:
+        what = f"{move['times']} times {what}"
     if "revision" in move:
         what += f", revision {move['revision']}"
     return f"{what} ({move['suspect']})" if "suspect" in move else what
@@ -210,7 +227,7 @@ def handed_in(made: Mapping[str, Any]) -> str:
         ("root cause", safe(made["root_cause"] or "not said")),
         ("trigger", safe(made["trigger"] or "not said")),
         ("behaviours", safe("; ".join(made["behaviours"]) or "not said")),
-        ("evidence", f"{len(made['evidence'])} findings"),
+        ("evidence", components.counted(len(made["evidence"]), "finding")),
         ("confidence", components.confidence(float(made["confidence"]))),
     ]
     words = f'<p class="wb-quiet wb-small">{safe(made["words"])}</p>' if made["words"] else ""

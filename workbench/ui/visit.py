@@ -32,7 +32,13 @@ FRESH_SECONDS = 1.5
 """How long a brief is taken for the present one."""
 
 FETCHED_AT_ONCE = 4096
-NOT_GRANTED = "The organiser did not grant it to your team; nobody can change that after the seal."
+LACKING: Mapping[str, str] = {
+    name: "No host serves it: what once left could not be metered."
+    if name in ("gradients", "weights", "finetune")
+    else "The organiser did not grant it to your team, and the seal covers that."
+    for name in Access.EVERYTHING.names
+}
+"""Why a team lacks a level."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,9 +124,7 @@ class Visit:
 class Seat:
     """The room of a team at one suspect; what is granted is the server's to say."""
 
-    lacking: Mapping[str, str] = dict.fromkeys(
-        (name for name in Access.EVERYTHING.names), NOT_GRANTED
-    )
+    lacking = LACKING
 
     def __init__(self, visit: Visit, name: str) -> None:
         self.visit, self.name = visit, name

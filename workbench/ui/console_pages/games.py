@@ -34,7 +34,7 @@ def _form() -> None:
     name = left.text_input("Name of its file", value=_fresh(), max_chars=40)
     title = right.text_input("Title", value="An auditing game", max_chars=200)
     suspects = st.multiselect(
-        "Bundled suspects", known["suspects"], default=known["suspects"][:1],
+        "Bundled suspects", known["suspects"], default=known["suspects"],
         help="Their truths can be read by whoever has this repository: for practice.",
     )  # fmt: skip
     own = st.text_area(

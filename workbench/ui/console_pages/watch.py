@@ -39,9 +39,9 @@ def _unsealed(state: Mapping[str, Any]) -> None:
     names = state["suspects"]
     put(
         f'<p class="wb-claim">{safe(state["title"])}</p><p class="wb-quiet">Not sealed yet. '
-        f"{len(names)} suspects, {state['hours']:g} hours from the opening. The seal covers "
-        "truths, rubric, suspects, teams, access, budgets and times: afterwards only the end can be moved, "
-        "and only to later.</p>"
+        f"{components.counted(len(names), 'suspect')}, {state['hours']:g} hours from the opening. "
+        "The seal covers truths, rubric, suspects, teams, access, budgets and times: afterwards "
+        "only the end can be moved, and only to later.</p>"
     )
     rows = [
         [team, *(seats.get(name, "no seat") for name in names)]
@@ -105,7 +105,7 @@ def _invite(teams: list[str]) -> None:
         st.code(made["token"], language=None)
     if revoked:
         count = about("revoke", team=team)
-        st.toast(f"{count} tokens are worthless now.")
+        st.toast(f"{components.counted(count, 'token')} made worthless.")
 
 
 @st.fragment(run_every=EVERY_SECONDS)
@@ -123,7 +123,7 @@ def _watched(known: str) -> None:
 def _team(team: str, told: Mapping[str, Any]) -> None:
     marks = [
         "joined" if told["joined"] else "has not joined",
-        f"{told['tokens']} tokens",
+        components.counted(told["tokens"], "token"),
         *(["says that it is done"] if told["done"] else []),
     ]
     put(

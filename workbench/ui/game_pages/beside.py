@@ -11,7 +11,7 @@ import streamlit as st
 from workbench.access import Access
 from workbench.ui import components
 from workbench.ui.components import put, safe
-from workbench.ui.visit import NOT_GRANTED, begin, here, lobby, seat, visit
+from workbench.ui.visit import LACKING, begin, here, lobby, seat, visit
 from workbench.ui.where import chosen, enter, go, guarded, parameter, remember
 
 EVERY_SECONDS = 4.0
@@ -88,7 +88,7 @@ def meters(seat_of: Mapping[str, Any]) -> str:
         if of == "reference" and "reference" not in seat_of["access"]:
             continue
         for name, amount in amounts.items():
-            label = name.replace("_", " ") + (" of the reference" if of == "reference" else "")
+            label = name.replace("_", " ") + (" (reference)" if of == "reference" else "")
             if amount["bound"] is not None:
                 bars.append(components.meter(label, amount["used"], amount["bound"]))
             elif amount["used"]:
@@ -109,7 +109,7 @@ def _live(known: str) -> None:
             f'<p class="wb-small" role="timer"><b>{safe(brief["team"])}</b> · '
             f"{safe(phase(brief))}</p>"
             + meters(told)
-            + components.access_chips(Access.parse(told["access"]), NOT_GRANTED)
+            + components.access_chips(Access.parse(told["access"]), LACKING)
         )
         _found()
 

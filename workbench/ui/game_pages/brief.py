@@ -12,7 +12,7 @@ from workbench.access import Access
 from workbench.ui import components
 from workbench.ui.components import put, safe
 from workbench.ui.game_pages.beside import meters, phase
-from workbench.ui.visit import NOT_GRANTED, here, lobby
+from workbench.ui.visit import LACKING, here, lobby
 from workbench.ui.where import chosen, go
 
 ISOLATION = {
@@ -84,15 +84,16 @@ def draw() -> None:
         with st.container(border=True):
             put(
                 f'<p class="wb-claim">Suspect {safe(name)}</p>'
-                + components.access_chips(Access.parse(told["access"]), NOT_GRANTED)
+                + components.access_chips(Access.parse(told["access"]), LACKING)
                 + meters(told)
             )
-            lacking = [n for n in Access.EVERYTHING.names if n not in told["access"]]
-            if lacking:
-                put(
-                    f'<p class="wb-quiet wb-small">Not granted: {safe(", ".join(lacking))}. '
-                    f"{NOT_GRANTED}</p>"
-                )
+            for why in dict.fromkeys(LACKING.values()):
+                names = [n for n, w in LACKING.items() if w == why and n not in told["access"]]
+                if names:
+                    put(
+                        f'<p class="wb-quiet wb-small">Without {safe(", ".join(names))}. '
+                        f"{safe(why)}</p>"
+                    )
     _rules(brief)
     _receipt(brief)
 
@@ -177,8 +178,8 @@ def _receipt(brief: Mapping[str, Any]) -> None:
     with st.expander("Receipt: what the organiser cannot change any more"):
         put(
             '<p class="wb-small">The commitment covers truth, rubric, suspects, access, budgets '
-            "and times. Keep this text: with it, <code>workbench game verify</code> finds out whether "
-            "anything was changed later.</p>"
+            "and times. Keep this text: with it, <code>workbench game verify</code> finds out "
+            "whether anything was changed later.</p>"
             + components.facts([("commitment", components.short_hash(brief["commitment"]))])
         )
         st.code(json.dumps(here().receipt, indent=1), language="json", height=220)

@@ -32,8 +32,8 @@ def draw() -> None:
         )
         return
     put(
-        f'<p class="wb-quiet wb-small">{len(found):,} findings, shared within your team. '
-        f"{len(cited()):,} will be cited in the submission.</p>"
+        f'<p class="wb-quiet wb-small">{components.counted(len(found), "finding")}, shared within '
+        f"your team; {len(cited()):,} of them to be cited in the submission.</p>"
     )
     picked = st.dataframe(
         [

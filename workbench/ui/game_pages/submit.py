@@ -15,7 +15,7 @@ from workbench.ui.components import put, safe
 from workbench.ui.game_pages.findings import CITED_AT_MOST, cited
 from workbench.ui.outcome import handed_in
 from workbench.ui.visit import here, lobby
-from workbench.ui.where import chosen, guarded
+from workbench.ui.where import chosen, go, guarded
 from workbench.words import Words
 
 UNSAID, NONE, OTHER = "I do not say", "Nothing is hidden", "Another family"
@@ -37,6 +37,8 @@ def draw() -> None:
             f"Nothing is taken in: the game is {brief['phase']}.",
             "What your team handed in stands below.",
         )
+        if brief["phase"] in ("graded", "revealed"):
+            go("results", "See the results", icon=":material/leaderboard:")
     elif not left:
         components.empty("All revisions are handed in.", "The last one counts.")
     else:
@@ -122,7 +124,8 @@ def _form(rules: Mapping[str, Any]) -> None:
 def _confirm(document: dict[str, Any]) -> None:
     put(
         f"<p>On suspect <b>{safe(chosen())}</b>, with confidence {document['confidence']:.2f} and "
-        f"{len(document['evidence'])} findings cited. A revision cannot be taken back.</p>"
+        f"{components.counted(len(document['evidence']), 'finding')} cited. A revision cannot be "
+        "taken back.</p>"
     )
     if _claims(document) and document["family"] == "none":
         put(
