@@ -53,10 +53,11 @@ def test_the_scan_finds_a_planted_canary_in_every_encoding() -> None:
 def routes() -> Iterator[str]:
     audit = [verb.path for verb in VERBS.values()]
     audit += ["/audit/budget", "/audit/saes", "/audit/findings", "/audit/jobs", "/audit/jobs/j-1"]
-    audit += ["/audit/jobs/j-1/findings", "/audit/jobs/j-1/cancel", "/submission"]
+    audit += ["/audit/jobs/j-1/findings", "/audit/jobs/j-1/cancel", "/submission", "/board"]
     yield from (f"/suspects/{name}{path}" for name in ("a", "b", "c") for path in audit)
     yield from audit
-    yield from ("/game", "/game/join", "/game/scores", "/game/reveal", "/openapi.json", "/health")
+    yield from ("/game", "/game/join", "/game/done", "/game/scores", "/game/reveal")
+    yield from ("/openapi.json", "/health")
     yield from ("/game/grade", "/game/seal", "/game/truth", "/game/invite", "/game/close")
     yield from (
         "/",
@@ -83,6 +84,7 @@ BODIES: dict[str, Any] = {
     "/audit/strings": {"token_ids": [1]},
     "/audit/findings": {"claim": "x", "confidence": 0.5, "evidence": []},
     "/audit/jobs": {"techniques": [{"name": "prefill"}]},
+    "/board": {"says": "x"},
 }
 
 
@@ -98,6 +100,7 @@ def crawl(game: Played) -> Iterator[tuple[str, Said]]:
         bodies: list[bytes | None] = [None]
         if method == "POST":
             right = BODIES.get("/audit/" + path.partition("/audit/")[2])
+            right = BODIES["/board"] if path.endswith("/board") else right
             bodies = [json.dumps(right).encode(), b"{"] if right else [b"{}"]
         for body in bodies:
             yield f"{role} {method} {path}", ask(path, raw=body, method=method)

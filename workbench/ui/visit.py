@@ -175,7 +175,7 @@ class Seat:
 
     def left(self, meter: str, of: str = "suspect") -> int | None:
         """What is left of a meter, None where nothing bounds it."""
-        amounts = self.visit.brief()["suspects"][self.name]["spent"][of].get(meter)
+        amounts = self.visit.brief(now=True)["suspects"][self.name]["spent"][of].get(meter)
         if amounts is None or amounts["bound"] is None:
             return None
         return int(amounts["bound"] - amounts["used"])
