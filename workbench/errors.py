@@ -2,7 +2,7 @@
 
 WorkbenchError
   ConfigError
-    UnknownTechnique · BrokenTechnique · BadParameter · DuplicateTechnique
+    UnknownTechnique · BrokenTechnique · BadParameter (KeyReused) · DuplicateTechnique
   SuspectError
     UnsafeFile · NotASuspect · ModelUnavailable
   AccessError
@@ -52,6 +52,10 @@ class BrokenTechnique(ConfigError):
 
 class BadParameter(ConfigError):
     """A parameter is unknown, of the wrong type or out of its range."""
+
+
+class KeyReused(BadParameter):
+    """An idempotency key was sent again with another request."""
 
 
 class DuplicateTechnique(ConfigError):

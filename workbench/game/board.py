@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workbench.errors import BadParameter, GameClosed, GameError, TooManySubmissions
+from workbench.errors import GameClosed, GameError, KeyReused, TooManySubmissions
 from workbench.findings import JSON
 from workbench.host.records import Client, Receipt
 from workbench.host.store import Store, now
@@ -190,7 +190,7 @@ class Board:
             )
             if known:
                 if known[0]["body"] != text:
-                    raise BadParameter(
+                    raise KeyReused(
                         "the idempotency key was used for another submission",
                         hint="Take a fresh key for each submission.",
                     )

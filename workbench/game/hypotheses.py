@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from workbench.errors import BadParameter
+from workbench.errors import BadParameter, KeyReused
 from workbench.findings import clean_text
 from workbench.game.board import Board
 from workbench.host.records import Client
@@ -66,7 +66,7 @@ class Hypotheses:
             sql = "SELECT entry, body FROM hypotheses WHERE client = ? AND key = ?"
             for row in self._store.rows(sql, client.name, key):
                 if row["body"] != text:
-                    raise BadParameter(
+                    raise KeyReused(
                         "the idempotency key was used for another entry",
                         hint="Take a fresh key for each entry.",
                     )

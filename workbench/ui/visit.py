@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import streamlit as st
 
 from workbench.access import Access
-from workbench.errors import AccessDenied, GameError
+from workbench.errors import GameError
 from workbench.findings import Finding
 from workbench.game.client import Team
 from workbench.suspects import Suspect
@@ -32,6 +33,8 @@ FRESH_SECONDS = 1.5
 """How long a brief is taken for the present one."""
 
 FETCHED_AT_ONCE = 4096
+INSIDE_AT_MOST = 4
+"""Visits whose SAEs are held open at once; the one that began first makes room."""
 LACKING: Mapping[str, str] = {
     name: "No host serves it: what once left could not be metered."
     if name in ("gradients", "weights", "finetune")
@@ -60,13 +63,29 @@ class Lobby:
         self.library = Desk("workbench.ui.reads.corpus")
         self.contrasts = Desk("workbench.ui.reads.corpus")
         self.fetching = Desk("workbench.ui.reads.corpus")
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
+        self._inside: OrderedDict[str, tuple[Desk, Jobs]] = OrderedDict()
         atexit.register(self.close)
 
+    def inside(self, visit: Visit) -> tuple[Desk, Jobs]:
+        """What reads and trains SAEs for a team: processes that hold its token, in a cache of its
+        own."""
+        with self.lock:
+            if visit.digest not in self._inside:
+                home = self.folder / visit.digest
+                given = {"WORKBENCH_TOKEN": visit.token, "WORKBENCH_CACHE": str(home / "cache")}
+                desk = Desk("workbench.ui.reads.features", given)
+                self._inside[visit.digest] = desk, Jobs(home / "jobs", given)
+            while len(self._inside) > INSIDE_AT_MOST:
+                for part in self._inside.popitem(last=False)[1]:
+                    part.close()
+            return self._inside[visit.digest]
+
     def close(self) -> None:
-        """Ends the desks and forgets the rows."""
-        for desk in (self.library, self.contrasts, self.fetching):
-            desk.close()
+        """Ends all processes and forgets the rows."""
+        inside = [part for pair in self._inside.values() for part in pair]
+        for part in (self.library, self.contrasts, self.fetching, *inside):
+            part.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -140,7 +159,7 @@ class Seat:
 
     @property
     def jobs(self) -> Jobs:
-        raise GameError("a team's slow work runs on the host", hint="See Techniques.")
+        return lobby().inside(self.visit)[1]
 
     def suspect(self) -> Suspect:
         if self.visit.brief()["phase"] != "open":
@@ -163,7 +182,7 @@ class Seat:
         return desk.ask(question, suspect=str(self.visit.folder(self.name)), **arguments)
 
     def latents(self, question: str, **arguments: Any) -> Any:
-        raise AccessDenied("no SAE is kept on a team's side", hint="See Techniques.")
+        return lobby().inside(self.visit)[0].ask(question, suspect=self.source(), **arguments)
 
     def keep(self, finding: Finding) -> str:
         return self.visit.team.keep(self.name, finding)

@@ -37,8 +37,11 @@ def played(made: Definition) -> Iterator[Any]:
         yield board
 
 
-def test_without_the_key_nothing_is_drawn(made: Definition) -> None:
-    app = console(made.file.parent, inside=False)
+def test_without_the_key_nothing_is_drawn(tmp_path: Path) -> None:
+    (tmp_path / "friday.toml").write_text(
+        '[[suspects]]\nname = "a"\nsource = "x"\n[[teams]]\nname = "red"\n'
+    )
+    app = console(tmp_path, inside=False)
     assert [b.label for b in app.button] == ["Open"] and "friday" not in html(app)
     app.text_input[0].set_value("other")
     press(app, "Open")

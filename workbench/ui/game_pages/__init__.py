@@ -9,7 +9,7 @@ def team() -> World:
     """What the rules grant, under a token."""
     from workbench.ui.game_pages import board, brief, data, findings, results, submit, techniques
     from workbench.ui.game_pages.beside import door, settle, sidebar
-    from workbench.ui.pages import ask
+    from workbench.ui.pages import ask, features
 
     return World(
         "Game",
@@ -17,6 +17,7 @@ def team() -> World:
             Leaf("brief", "Brief", ":material/menu_book:", brief.draw),
             Leaf("ask", "Ask", ":material/forum:", ask.draw),
             Leaf("data", "Training data", ":material/library_books:", data.draw),
+            Leaf("features", "Features", ":material/scatter_plot:", features.draw),
             Leaf("techniques", "Techniques", ":material/play_circle:", techniques.draw),
             Leaf("findings", "Findings", ":material/fact_check:", findings.draw),
             Leaf("board", "Board", ":material/sticky_note_2:", board.draw),

@@ -88,6 +88,12 @@ def _train_form(hooks: list[str]) -> None:
         help="Where activations are read: the residual stream after this block.",
     )  # fmt: skip
     rows = st.number_input("Training rows to read", 50, 50_000, ROWS, 50)
+    price = [room().price(meter) for meter in ("forward_passes", "documents", "tokens")]
+    if any(price):
+        put(
+            '<p class="wb-quiet wb-small">It costs one document and one forward pass a row, of the '
+            f"reference as well: {safe(', '.join(filter(None, price)))}.</p>"
+        )
     busy = any(not job.over for job in room().jobs.listed("sae", room().source()))
     if st.button("Train an SAE", type="primary", disabled=busy, icon=":material/model_training:"):
         room().jobs.start(

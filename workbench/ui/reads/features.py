@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -76,7 +77,7 @@ def liveliest(suspect: str, sae: str, most: int) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=4)
 def _suspect(source: str) -> Suspect:
-    return Suspect.load(source)
+    return Suspect.load(source, token=os.environ.get("WORKBENCH_TOKEN", ""))
 
 
 @lru_cache(maxsize=16)
