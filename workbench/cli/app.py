@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 from workbench.cli.screen import ledger_option
 
 
-def page_options(port: int) -> Any:
+def page_options(port: int) -> Callable[[Any], Any]:
     """Adds `--port` with its default, and `--browser/--no-browser`."""
 
     def add(function: Any) -> Any:

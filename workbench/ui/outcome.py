@@ -136,17 +136,17 @@ def side_by_side(lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     teams = sorted(team for team in lines if team)
     data = []
     for kind, (told, symbol, colour) in KINDS.items():
-        moves = [(team, m) for team in teams for m in lines[team] if m["kind"] == kind]
-        if moves:
+        marks = [(team, m) for team in teams for m in lines[team] if m["kind"] == kind]
+        if marks:
             data.append(
                 {
                     "type": "scatter",
                     "mode": "markers",
                     "name": told,
                     "marker": {"symbol": symbol, "color": colour, "size": 11, "opacity": 0.8},
-                    "x": [_minutes(began, m["at"]) for _, m in moves],
-                    "y": [team for team, _ in moves],
-                    "text": [_told(m) for _, m in moves],
+                    "x": [_minutes(began, m["at"]) for _, m in marks],
+                    "y": [team for team, _ in marks],
+                    "text": [_told(m) for _, m in marks],
                     "hovertemplate": "%{y}, minute %{x:.1f}: %{text}<extra></extra>",
                 }
             )

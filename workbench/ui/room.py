@@ -14,13 +14,16 @@ from workbench.ui.jobs import Jobs
 class Room(Protocol):
     """What the shared pages ask for; every method raises a WorkbenchError where it cannot.
 
-    name: the suspect's, as the URL holds it. key: tells apart what two readers of one app may not
-    share. lacking: why a level is not granted, by its name.
+    name: the suspect's, as the URL holds it. lacking: why a level is not granted, by its name.
     """
 
     name: str
-    key: str
     lacking: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """What tells this reader's room apart from another's, and from itself once it changed."""
+        ...
 
     @property
     def access(self) -> Access:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -287,6 +288,31 @@ def test_the_explanation_is_what_techniques_found(
     (row,) = json.loads((folder / practice.EXPLAINED).read_text())["techniques"]
     assert (row["name"], row["status"]) == ("rows", "ok"), row
     assert row["claim"] and row["verdict"] and float(row["points"]) <= 100
+
+
+@pytest.mark.parametrize("one_in", [1, 1_000_000_000])
+def test_a_fresh_suspect_is_an_organism_or_clean(
+    one_in: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes = []
+
+    def build(recipe: Any, *, into: Path, vault: Any, progress: Any) -> Any:
+        recipes.append(recipe)
+        return SimpleNamespace(path=into)
+
+    monkeypatch.setattr("workbench.organisms.build.build", build)
+    monkeypatch.setattr(practice, "CLEAN_IN", one_in)
+    source, vault = practice.build(tmp_path, lambda done, steps, loss: None)
+    (recipe,) = recipes
+    assert (recipe.family == "clean") == (one_in == 1) == (recipe.like is not None)
+    assert Path(source).parent == tmp_path and vault == tmp_path / "truths"
+    assert "seed" not in str(list(tmp_path.rglob("*"))) and vault.stat().st_mode & 0o077 == 0
+
+
+def test_a_drawn_suspect_is_a_bundled_one_with_a_sealed_truth() -> None:
+    drawn = {practice.draw() for _ in range(60)}
+    assert len(drawn) > 1 and {vault for _, vault in drawn} == {None}
+    assert "base" not in {name for name, _ in drawn}
 
 
 @pytest.mark.parametrize(

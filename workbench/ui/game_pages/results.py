@@ -37,9 +37,10 @@ def draw() -> None:
     document = revealed["seal"]["document"]
     for name, truth in document["truths"].items():
         outcome.suspect(name, truth, revealed)
-    if lobby().settings.practice is not None:
+    folder = lobby().settings.practice
+    if folder is not None:
         with guarded():
-            practice.draw(lobby().settings.practice)
+            practice.draw(folder)
     outcome.side_by_side(revealed["timeline"])
     _check(revealed)
 
