@@ -82,7 +82,7 @@ def serving(port: int, *arguments: object, env: dict[str, str], log: Path) -> It
     finally:
         family += descendants(process.pid)
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        process.wait(180)
         deadline = time.monotonic() + 20
         while any(map(alive, family)) and time.monotonic() < deadline:
             time.sleep(0.2)
