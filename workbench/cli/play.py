@@ -54,6 +54,7 @@ def play(
     techniques run on the same suspect, so that you see what each of them would have shown. Without
     a budget you have 500 samples.
     """
+    from workbench.errors import WorkbenchError
     from workbench.game import practice
     from workbench.ui.serve import refuse_taken
     from workbench.ui.visit import VisitSettings
@@ -81,7 +82,10 @@ def play(
                 click.echo(f"the game is over: suspect {name}, {made['points']} points")
             click.echo(f"archive: {own / practice.ARCHIVE}")
             click.echo("the techniques run now, for the page Results…", err=True)
-            game.explain()
+            try:
+                game.explain()
+            except WorkbenchError as error:  # the results stay on the page
+                click.echo(f"they could not be run: {error.message}", err=True)
             click.echo("read on the page; stop it: Ctrl-C")
             game.host.wait()
 

@@ -7,9 +7,18 @@ from workbench.ui import Leaf, World
 
 def team() -> World:
     """What the rules grant, under a token."""
-    from workbench.ui.game_pages import board, brief, data, findings, results, submit, techniques
+    from workbench.ui.game_pages import (
+        board,
+        brief,
+        data,
+        features,
+        findings,
+        results,
+        submit,
+        techniques,
+    )
     from workbench.ui.game_pages.beside import door, settle, sidebar
-    from workbench.ui.pages import ask, features
+    from workbench.ui.pages import ask
 
     return World(
         "Game",

@@ -58,9 +58,11 @@ def settle() -> None:
 def sidebar() -> None:
     """Team, suspect, and what changes by itself."""
     with st.sidebar:
-        put(f'<p class="wb-figure">{safe(here().brief()["title"])}</p>')
-        _choose()
-        _live(here().brief()["phase"])
+        with guarded():
+            brief = here().brief()
+            put(f'<p class="wb-figure">{safe(brief["title"])}</p>')
+            _choose()
+            _live(brief["phase"])
         if not lobby().settings.token:
             st.button("Leave", on_click=_leave, icon=":material/logout:", type="tertiary")
 

@@ -91,8 +91,9 @@ def _train_form(hooks: list[str]) -> None:
     price = [room().price(meter) for meter in ("forward_passes", "documents", "tokens")]
     if any(price):
         put(
-            '<p class="wb-quiet wb-small">It costs one document and one forward pass a row, of the '
-            f"reference as well: {safe(', '.join(filter(None, price)))}.</p>"
+            '<p class="wb-quiet wb-small">It reads every row of the training data, and runs those '
+            "above through the suspect and its reference: "
+            f"{safe(', '.join(filter(None, price)))}.</p>"
         )
     busy = any(not job.over for job in room().jobs.listed("sae", room().source()))
     if st.button("Train an SAE", type="primary", disabled=busy, icon=":material/model_training:"):
