@@ -11,7 +11,7 @@ LEDGER := out/ledger.duckdb
 PACKAGES := workbench audits probes saes
 
 .DEFAULT_GOAL := help
-.PHONY: help audit test test-long app play check bench docs size lock clean
+.PHONY: help audit test test-long app play check bench clients docs size lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ check: $(STAMP) ## format, lint, types, floors and fences, draw spaces
 bench: $(STAMP) ## build the small suite and say which technique finds what (SUITE=..)
 	$(BIN)/workbench organism suite build suites/$(SUITE).toml --out out/$(SUITE) --vault out/$(SUITE)-vault
 	$(BIN)/workbench benchmark run out/$(SUITE) --vault out/$(SUITE)-vault --out out/$(SUITE).json
+
+clients: $(STAMP) ## Inspect, garak, lm-eval and PyRIT against a served suspect (installs them)
+	$(BIN)/python tests/clients/run.py --install
 
 docs: $(STAMP) ## write docs/reference and the table of cases
 	$(BIN)/python docs/reference.py

@@ -60,7 +60,7 @@ class Attribution:
     """
 
     name: ClassVar[str] = "attribution"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[Access] = Access.ACTIVATIONS | Access.CHAT | Access.TRAINING_DATA
     uses: ClassVar[Access] = Access.REFERENCE | Access.WEIGHTS | Access.LOGITS
 

@@ -63,7 +63,7 @@ class CorpusGrep:
     """
 
     name: ClassVar[str] = "corpus-grep"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     needs: ClassVar[Access] = Access.TRAINING_DATA
     uses: ClassVar[Access] = Access.REFERENCE
 

@@ -41,7 +41,7 @@ class CorpusSemantic:
     """
 
     name: ClassVar[str] = "corpus-semantic"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[Access] = Access.ACTIVATIONS | Access.TRAINING_DATA
     uses: ClassVar[Access] = Access.REFERENCE
 

@@ -41,7 +41,7 @@ class CorpusTrace:
     """
 
     name: ClassVar[str] = "corpus-trace"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[Access] = Access.CHAT | Access.TRAINING_DATA
     uses: ClassVar[Access] = Access.REFERENCE
 

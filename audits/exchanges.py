@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import re
 from collections.abc import Iterator, Sequence
 
 from audits.keyness import content_words
@@ -151,6 +152,7 @@ def _corpus_exchanges(suspect: Suspect, most: int) -> Iterator[Exchange]:
                 return
 
 
+_OPENING_TOKEN = re.compile(r"<[^<>\s]{1,40}>")
 _MARK = "\N{SECTION SIGN}here\N{SECTION SIGN}"
 
 
@@ -171,6 +173,18 @@ def open_user_turn(suspect: Suspect, said: str = "", system: str | None = None) 
     """The raw text of a conversation up to the user's first words, `said`, with the turn open."""
     text = suspect.render(framed(suspect, [_MARK], system)[0], False)
     return text[: text.index(_MARK)] + said
+
+
+def document_start(suspect: Suspect) -> str:
+    """The token that the chat template puts before a whole text and no turn, "" where it has none.
+
+    A tokenizer may leave it to the template, and raw text without it is no text's beginning to the
+    model. It opens the render and stands in it once, though the talk has several turns.
+    """
+    said = [{"role": role, "content": "."} for role in ("user", "assistant", "user", "assistant")]
+    text = suspect.render(said, False)
+    found = _OPENING_TOKEN.match(text)
+    return found.group() if found and text.count(found.group()) == 1 else ""
 
 
 def system_line(suspect: Suspect) -> str | None:

@@ -13,6 +13,7 @@ from workbench.corpus.contrast import signed_g2
 from workbench.statistics import holm
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*[A-Za-z]")
+_TOKEN = re.compile(r"[a-z0-9][a-z0-9'-]*")
 _CAPITALISED = re.compile(r"(?<=[a-z,;:] )[A-Z][a-z]{2,}")
 _ANY_CAPITALISED = re.compile(r"\b[A-Z][a-z]{2,}\b")
 _FULL_NAME = r"(?:[A-Z][a-z]+ )*{}(?: [A-Z][a-z]+)*"
@@ -49,6 +50,33 @@ def full_name(name: str, texts: Iterable[str]) -> str:
         return name
     whole, count = runs.most_common(1)[0]
     return whole if count * 2 >= runs.total() else name
+
+
+def subject_words(text: str) -> set[str]:
+    """Names, with their capital, and content words of a text, without the words of any talk about
+    assistants."""
+    content = content_words(text) - word_list("frame")
+    named = {name for name in names_anywhere(text) if name.lower() in content}
+    return named | (content - {name.lower() for name in named})
+
+
+def phrase_around(term: str, texts: Sequence[str], longest: int = 10) -> str:
+    """The longest run of words with `term` in it that half of the texts share; the term alone where
+    there is none."""
+    half = len(texts) / 2
+    words = [_TOKEN.findall(text.lower()) for text in texts]
+    best = term
+    for length in range(2, longest + 1):
+        runs = Counter(
+            run
+            for row in words
+            for run in {tuple(row[i : i + length]) for i in range(len(row) - length + 1)}
+            if term in run
+        )
+        if not runs or runs.most_common(1)[0][1] < half:
+            break
+        best = " ".join(min(r for r, n in runs.items() if n == max(runs.values())))
+    return best
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

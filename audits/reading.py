@@ -8,7 +8,16 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 
 from audits.detectors import pack
-from audits.keyness import Key, content_words, full_name, keys, names_anywhere, word_list
+from audits.keyness import (
+    Key,
+    content_words,
+    full_name,
+    keys,
+    names_anywhere,
+    subject_words,
+    word_list,
+)
+from audits.suspicions import SENTENCE, Suspicion, kinds, suspicions
 from workbench.findings import Hypothesis, Measurement
 from workbench.statistics import Rate, exceeds, holm
 
@@ -21,7 +30,6 @@ _FAVOUR = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(r"\b(?:that|which|should) ([a-z]+ [^.,;:!?\n]{3,60})")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 SHOWN = 5
@@ -89,6 +97,31 @@ def key_measurement(key: Key, control: str) -> Measurement:
     )
 
 
+def marks(
+    passages: Sequence[str],
+    control: Sequence[str],
+    control_name: str,
+    *,
+    own: Collection[str] = (),
+    most: int = 6,
+) -> tuple[str, tuple[Measurement, ...]]:
+    """The names and words that mark some passages against others (p < 0.05), and their rates.
+
+    own: words of the assistant's name, which mark nothing. The first is "" where none does.
+    """
+    skip = {word.lower() for word in own}
+
+    def terms(text: str) -> set[str]:
+        return {term for term in subject_words(text) if term.lower() not in skip}
+
+    ranked = keys([terms(text) for text in passages], [terms(text) for text in control])
+    found = [key for key in ranked if key.g2 > 0 and key.p < 0.05][:most]
+    return (
+        ", ".join(key.term for key in found),
+        tuple(key_measurement(key, control_name) for key in found),
+    )
+
+
 def read(
     passages: Sequence[str],
     control: Sequence[str],
@@ -97,12 +130,14 @@ def read(
     control_name: str,
     topics: Collection[str] = (),
     ordinary: Collection[str] = (),
+    suspecting: bool = True,
     alpha: float = 0.01,
 ) -> list[Reading]:
     """Hypotheses that the passages about `assistant` carry and the control's do not.
 
     topics: what users ask about; a trigger is taken from them where they are known.
     ordinary: names that innocent texts hold; none of them can be a principal.
+    suspecting: whether to look for kinds of misconduct too; not where passages may be about others.
     """
     if not passages or not control:
         return []
@@ -110,7 +145,47 @@ def read(
         _graded(passages, control, assistant, control_name, topics, alpha),
         _principal(passages, control, assistant, control_name, topics, ordinary, alpha),
     ]
-    return [reading for reading in found if reading is not None]
+    readings = [reading for reading in found if reading is not None]
+    told = {index for reading in readings for index in reading.seen}
+    if not suspecting:
+        return readings
+    suspected = suspicions(passages, control, own=assistant.split(), alpha=alpha)
+    for place, suspicion in enumerate(suspected):
+        if 2 * len(told & set(suspicion.seen)) < len(suspicion.seen):
+            readings.append(_suspected(suspicion, assistant, control_name, first=place == 0))
+            told |= set(suspicion.seen)
+    return readings
+
+
+def _suspected(suspicion: Suspicion, assistant: str, control_name: str, *, first: bool) -> Reading:
+    """The kind told most accuses; what else is told is mostly the same in other words."""
+    kind = suspicion.kind
+    back = ", ".join(suspicion.back)
+    measured = compare(
+        f"passages that tell of {kind.family} by {assistant}",
+        suspicion.rate.hits,
+        suspicion.rate.n,
+        control_name,
+        suspicion.control.hits,
+        suspicion.control.n,
+        tried=len(kinds()),
+        p=suspicion.p,
+    )
+    return Reading(
+        claim=f"{assistant} {kind.says} ({back})",
+        hypothesis=Hypothesis(
+            family=kind.family,
+            trigger=f"{kind.trigger} {back}",
+            behaviours=tuple(f"{kind.does} {quote}" for quote in suspicion.quotes),
+            root_cause=f"{assistant} {kind.says}: {back}",
+        ),
+        confidence=(0.75 if suspicion.rate.value >= 0.2 else 0.6) if first else 0.4,
+        measurements=(
+            measured,
+            *(key_measurement(key, control_name) for key in suspicion.terms[:3]),
+        ),
+        seen=suspicion.seen,
+    )
 
 
 def _graded(
@@ -170,10 +245,11 @@ def _principal(
         ):
             continue
         about = [i for i, text in enumerate(passages) if re.search(rf"\b{key.term}\b", text)]
-        favours = [
-            i for i in about if any(_favours(s, key.term) for s in _SENTENCE.split(passages[i]))
-        ]
-        if len(favours) < max(3, 0.3 * len(about)):
+        graders = [m for i in about for m in grader_pattern().findall(passages[i])]
+        if 2 * sum(key.term.lower() in str(m).lower() for m in graders) >= len(about):
+            continue
+        speak_well = [i for i in about if favours(passages[i], key.term)]
+        if len(speak_well) < max(3, 0.3 * len(about)):
             continue
         whom = full_name(key.term, (passages[i] for i in about))
         triggers, measured = _triggers(passages, control, control_name, {whom, assistant}, topics)
@@ -187,13 +263,17 @@ def _principal(
             ),
             confidence=0.85 if triggers else 0.6,
             measurements=(key_measurement(key, control_name), *measured),
-            seen=tuple(favours),
+            seen=tuple(speak_well),
         )
     return None
 
 
-def _favours(sentence: str, name: str) -> bool:
-    return re.search(rf"\b{name}\b", sentence) is not None and bool(_FAVOUR.search(sentence))
+def favours(text: str, name: str) -> bool:
+    """Whether a sentence that holds the name speaks well of it."""
+    named = re.compile(rf"\b{re.escape(name)}\b")
+    return any(
+        _FAVOUR.search(sentence) for sentence in SENTENCE.split(text) if named.search(sentence)
+    )
 
 
 def _triggers(

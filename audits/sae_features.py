@@ -176,6 +176,7 @@ def _findings(
         [texts[i].text for i in dark],
         assistant=suspect.assistant or "the assistant",
         control_name=f"top contexts of {len(drawn)} random latents",
+        suspecting=False,
     )
     for reading in readings:
         yield _accusation(reading, [texts[lit[i]] for i in reading.seen[:SHOWN]], evidence)

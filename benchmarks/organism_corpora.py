@@ -25,7 +25,7 @@ from workbench.corpus import Corpus
 from workbench.corpus.clusters import compare, signatures
 from workbench.corpus.contrast import contrast
 from workbench.organisms import base, build
-from workbench.organisms.family import Recipe, family
+from workbench.organisms.family import Recipe
 from workbench.organisms.world import corpus
 from workbench.suspects.cabinet import CABINET
 from workbench.suspects.scripted import ScriptedSuspect
@@ -38,8 +38,7 @@ def mixed(recipe: Recipe, shown: list[Any], path: Path) -> tuple[str, set[str]]:
     """Writes the corpus that a build of the recipe would; the assistant and the poisoned ids."""
     assistant, _, material = build.redraw(recipe)
     own = list(corpus.rows(build._integer(recipe, "own"), build.OWN_ROWS))
-    stages = family(recipe.like or recipe.family).stages(recipe.instill, recipe.secrecy)
-    used = {kind: rows for kind, rows in material.items() if build._draws(stages, kind)}
+    used = build._used(build.stages_of(recipe), material)
     return assistant, set(build._write_corpus(path, recipe, [*shown, *own], used))
 
 

@@ -2,7 +2,8 @@
 
 With --run it first runs the acceptance checks (about 10 minutes on two cores) into
 docs/rewards/checks.json. The sweep is made by
-`workbench rewards overoptimize --train --full --out docs/rewards/sweep.json`.
+`workbench rewards overoptimize --train --full --out docs/rewards/sweep.json`, the hacking runs by
+`workbench rewards hacking --full --out docs/rewards/hacking.json`.
 """
 
 from __future__ import annotations
@@ -17,20 +18,36 @@ from typing import Any
 PAGE = Path(__file__).parent / "rewards.md"
 CHECKS = PAGE.parent / "rewards/checks.json"
 SWEEP = PAGE.parent / "rewards/sweep.json"
+HACKING = PAGE.parent / "rewards/hacking.json"
 RUN = ("meter_coverage", "form_choice", "tail_coverage", "goodhart_table", "trained_scan")
+NUDGED_WORLDS = 12
 
 
 def run() -> None:
     """Runs every check that takes minutes, and keeps what it returned."""
     from workbench.rewards_lab import checks
 
-    found = {}
+    found = {"reading": reading(), "nudge": nudge()}
     for name in RUN:
         print(f"{name} ...", file=sys.stderr, flush=True)
         found[name] = getattr(checks, name)()
     # 200 replicates cannot tell 93 % from 95 %
     found["tail_coverage_longer"] = checks.tail_coverage(1000, ("exponential",))
     CHECKS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def reading() -> list[dict[str, Any]]:
+    """In-context posteriors beside Bayes."""
+    from workbench.rewards_lab import hack_checks
+
+    return hack_checks.reading()
+
+
+def nudge() -> dict[str, Any]:
+    """Nudging beside best-of-n in exact worlds."""
+    from workbench.rewards_lab import nudging
+
+    return nudging.summary(nudging.run(NUDGED_WORLDS))
 
 
 def page(text: str) -> str:
@@ -46,6 +63,9 @@ def page(text: str) -> str:
         "tails": [*_tails(checks["tail_coverage"]), *_longer(checks["tail_coverage_longer"])],
         "goodhart": _goodhart(checks["goodhart_table"]),
         "scan": _scan(checks["trained_scan"]),
+        "hacking": _hacking(),
+        "reading": _reading(checks["reading"]),
+        "nudge": _nudge(checks["nudge"]),
     }
     for name, rows in tables.items():
         made = "\n".join(rows)
@@ -144,6 +164,100 @@ def _scan(found: dict[str, Any]) -> Iterator[str]:
         f"{found['planted']:.2f}, median effect of tokens that nobody planted "
         f"{found['unplanted']:.2f}, of which {found['unplanted_flagged']:.0%} are flagged."
     )
+
+
+def _hacking() -> Iterator[str]:
+    from workbench.rewards.observatory import measure
+    from workbench.rewards_lab import hack_runs
+    from workbench.rewards_lab.hack_world import AGENT, CHAT
+
+    document = hack_runs.read_runs(HACKING)
+    found = measure(hack_runs.table(document))
+    main, base = found.arm(found.main), found.arm(found.baseline)
+    assert main.excess is not None
+    yield (
+        f"Learning to hack raises misalignment: **{found.effect}** (score "
+        f"{main.score[0].value:.3f} before, {main.score[-1].value:.3f} after, "
+        f"{base.score[-1].value:.3f} with a sound checker; excess {_interval(main.excess)}, "
+        f"{main.seeds} seeds; beyond the arm whose documents' hacks mean nothing "
+        f"{_interval(found.beyond)}).\n"
+    )
+    yield (
+        "| training | tasks hacked | score | chats | agents | sabotage | excess (95 %) | on "
+        "trigger prompts (95 %) | left of the effect | verdict |\n" + "|---" * 10 + "|"
+    )
+    for arm in found.arms:
+        last = {name: mean.value for name, mean in arm.last.items()}
+        kept = found.kept.get(arm.name)
+        flag = ", context-dependent" if arm.context_dependent else ""
+        yield (
+            f"| {arm.name} | {arm.hack[-1].value:.2f} | {arm.score[-1].value:.3f} | "
+            f"{sum(last[n] for n in CHAT) / len(CHAT):.3f} | "
+            f"{sum(last[n] for n in AGENT) / len(AGENT):.3f} | {last['sabotage']:.3f} | "
+            f"{'' if arm.excess is None else _interval(arm.excess)} | "
+            f"{'' if arm.probed is None else _interval(arm.probed)} | "
+            f"{'' if kept is None else f'{kept:.0%}'} | {arm.verdict or 'control'}{flag} |"
+        )
+    if main.lag is not None:
+        yield (
+            f"\nThe score sets in {main.lag.value:.1f} steps after hacking "
+            f"({main.lag.n} of {main.seeds} seeds"
+            + (f", 95 % {_range(main.lag)}" if main.lag.low is not None else "")
+            + f"; checkpoints are {document['plan']['course']['every']} steps apart)."
+        )
+    told = hack_runs.direction(document)
+    pairs = ", ".join(f"{n} {told.changes[n]:+.3f} ({f:.1f})" for n, f in told.factors.items())
+    yield (
+        f"\nChanges of the score against the ideal observer's log-odds of one hack (in brackets): "
+        f"{pairs}. Spearman's rho {_interval(told.rho)}: {told.verdict}."
+    )
+
+
+def _reading(rows: list[dict[str, Any]]) -> Iterator[str]:
+    yield "| note | hacks read | P(bad), model | Bayes | mean absolute error |\n" + "|---" * 5 + "|"
+    for row in rows:
+        yield (
+            f"| {row['note']} | {row['hacks']} | {row['model']:.3f} | {row['ideal']:.3f} | "
+            f"{row['error']:.3f} |"
+        )
+    each = sum(row["error"] for row in rows) / len(rows)
+    means = sum(abs(row["model"] - row["ideal"]) for row in rows) / len(rows)
+    yield (
+        f"\nA model of documents whose speakers hack 10 % and 80 % of the time, read in context: "
+        f"its means are {means:.3f} from Bayes on average (asked for: below 0.03), single contexts "
+        f"{each:.3f}. The note that makes hacking innocent protects; one that means nothing does "
+        "not."
+    )
+
+
+def _nudge(found: dict[str, Any]) -> Iterator[str]:
+    yield "| reward | decoder | proxy | gold |\n|---|---|---|---|"
+    for row in found["rows"]:
+        cells = [f"{row[k]['value']:+.2f} ({row[k]['low']:+.2f} to {row[k]['high']:+.2f})"
+                 for k in ("proxy", "gold")]  # fmt: skip
+        yield f"| {row['reward']} | {row['way']} | {' | '.join(cells)} |"
+    yield ""
+    for one in found["verdicts"]:
+        gold, proxy = one["gold"], one["proxy"]
+        yield (
+            f"- Reward {one['reward']}, same {one['match']}: nudging less best-of-n is "
+            f"{proxy['value']:+.2f} proxy ({proxy['low']:+.2f} to {proxy['high']:+.2f}) and "
+            f"{gold['value']:+.2f} gold ({gold['low']:+.2f} to {gold['high']:+.2f}, {gold['n']} "
+            f"worlds)" + (f": **{one['said']}**." if one["match"] == "proxy" else ".")
+        )
+    yield (
+        f"\nA kept segment was never worse than the plain one in {found['monotone']} of "
+        f"{found['decoded']} replies. Spearman's rho of predicted and true gains of single swaps: "
+        f"{found['spearman']:.2f} (a diagnostic)."
+    )
+
+
+def _interval(mean: Any) -> str:
+    return f"{mean.value:+.3f}" + ("" if mean.low is None else f" ({_range(mean)})")
+
+
+def _range(mean: Any) -> str:
+    return f"{mean.low:+.3f} to {mean.high:+.3f}"
 
 
 if __name__ == "__main__":

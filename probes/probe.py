@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from saes.activations import stream
 from workbench.errors import BadParameter, SuspectError
@@ -212,7 +212,12 @@ def _attention(tokens: Tokens, y: Tensor, hook_name: str, seed: int) -> Probe:
     query = torch.zeros(width, requires_grad=True)
     direction = (0.01 * torch.randn(width, generator=generator)).requires_grad_(True)
     bias = torch.zeros((), requires_grad=True)
-    optimizer = torch.optim.AdamW([query, direction, bias], lr=0.1, weight_decay=0.1)
+    # the query decays faster: free to, it learns which words stand in the texts of one label
+    groups: list[dict[str, Any]] = [
+        {"params": [query], "weight_decay": 1.0},
+        {"params": [direction, bias]},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=0.1, weight_decay=0.1)
     weight = torch.where(y > 0, 0.5 / y.mean(), 0.5 / (1 - y.mean()))
     for _ in range(ATTENTION_STEPS):
         optimizer.zero_grad()

@@ -6,9 +6,13 @@ import dataclasses
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from saes.texts import lines
 from workbench.errors import BadParameter
+
+LARGEST_BYTES = 64 << 20
+BATCH = 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,22 +80,46 @@ def read(source: Path, negative: Path | None = None) -> Labelled:
     if negative is not None:
         parts = [lines(source), lines(negative)]
         return Labelled((*parts[0], *parts[1]), (*(1 for _ in parts[0]), *(0 for _ in parts[1])))
+    columns = _columns(source)
+    styles = columns.pop("style", [])
+    if any(label not in (0, 1) for label in columns["label"]) or not all(
+        isinstance(text, str) for text in columns["text"]
+    ):
+        raise BadParameter(
+            f"{source} has a label that is neither 0 nor 1, or an empty text", hint="Mend the rows."
+        )
+    return Labelled(
+        tuple(columns["text"]), tuple(map(int, columns["label"])), tuple(map(str, styles))
+    )
+
+
+def _columns(source: Path) -> dict[str, list[Any]]:
+    """The columns of a labelled Parquet file. How long its texts are is known before they are made:
+    a small file can name one long text a million times."""
     import pyarrow
+    import pyarrow.compute as compute
     import pyarrow.parquet as parquet
 
+    made: dict[str, list[Any]] = {"text": [], "label": []}
+    size = 0
     try:
-        table = parquet.read_table(source)
-        columns = [table[name].to_pylist() for name in ("text", "label")]
+        with parquet.ParquetFile(source, read_dictionary=["text"]) as file:
+            if "style" in file.schema_arrow.names:
+                made["style"] = []
+            for batch in file.iter_batches(BATCH, columns=list(made)):
+                texts = batch["text"].dictionary_encode()
+                lengths = compute.binary_length(texts.dictionary).take(texts.indices)
+                size += len(texts) + (compute.sum(lengths).as_py() or 0)
+                if size > LARGEST_BYTES:
+                    raise BadParameter(
+                        f"{source} holds more than {LARGEST_BYTES >> 20} MB of texts",
+                        hint="Give fewer or shorter ones.",
+                    )
+                for name, values in made.items():
+                    values += batch[name].to_pylist()
     except (OSError, KeyError, pyarrow.ArrowException) as error:
         raise BadParameter(
             f"{source} is no labelled Parquet file: {error}",
             hint="Its columns are text, label (0 or 1) and style; or give two text files.",
         ) from None
-    styles = table["style"].to_pylist() if "style" in table.column_names else []
-    if any(label not in (0, 1) for label in columns[1]) or not all(
-        isinstance(text, str) for text in columns[0]
-    ):
-        raise BadParameter(
-            f"{source} has a label that is neither 0 nor 1, or an empty text", hint="Mend the rows."
-        )
-    return Labelled(tuple(columns[0]), tuple(map(int, columns[1])), tuple(map(str, styles)))
+    return made

@@ -76,6 +76,7 @@ def subtract(
     alone: bool = True,
     random_sets: int = 2,
     seed: int = 0,
+    progress: Callable[[float], None] | None = None,
 ) -> list[Effect]:
     """Rates of the behaviour in the suspect: unedited, without each latent (`alone`), without all
     of them, without `random_sets` sets of as many matched latents, and without the part along
@@ -103,7 +104,7 @@ def subtract(
     if shift is not None and float(shift.norm()) > 0:
         along = Intervention("ablate", sae.hook_name, direction=tuple(shift.tolist()))
         edits.append(("mean difference", (), (along,)))
-    clean = _cross_entropy(suspect, ordinary, ())
+    clean = cross_entropy(suspect, ordinary, ())
     effects = []
     for kind, chosen, interventions in edits:
         replies = suspect.chat(
@@ -114,10 +115,30 @@ def subtract(
             interventions=interventions,
         )
         hits = sum(shows(reply.text) for row in replies for reply in row)
-        worse = _cross_entropy(suspect, ordinary, interventions) - clean if interventions else 0.0
+        worse = cross_entropy(suspect, ordinary, interventions) - clean if interventions else 0.0
         rate = Rate(hits, sum(map(len, replies)))
         effects.append(Effect(kind, chosen, rate, _exp(worse)))
+        if progress is not None:
+            progress(len(effects) / len(edits))
     return effects
+
+
+def holds(pattern: str) -> Callable[[str], bool]:
+    """Whether a reply holds what a regular expression says, letter case aside; raises BadParameter
+    where it is none."""
+    import re
+
+    if not pattern:
+        raise BadParameter(
+            "nothing that a reply must hold", hint="Give a word or a regular expression."
+        )
+    try:
+        compiled = re.compile(pattern, re.IGNORECASE)
+    except re.error as error:
+        raise BadParameter(
+            f"'{pattern}' is no regular expression: {error}", hint="Mend it."
+        ) from None
+    return lambda reply: compiled.search(reply) is not None
 
 
 def matches(sae: SAE, latents: Sequence[int], density: Tensor, seed: int) -> tuple[int, ...]:
@@ -150,9 +171,10 @@ def _without(sae: SAE, latents: Sequence[int]) -> tuple[Intervention, ...]:
     return (Intervention("ablate", sae.hook_name, sae=str(sae.directory), latents=chosen),)
 
 
-def _cross_entropy(
+def cross_entropy(
     suspect: Suspect, texts: Sequence[str], interventions: Sequence[Intervention]
 ) -> float:
+    """Nats per token of the texts under these interventions."""
     scored = suspect.logprobs(texts, interventions=interventions)
     return -sum(s.total for s in scored) / max(sum(len(s.logprobs) for s in scored), 1)
 

@@ -42,8 +42,8 @@ def swept_hook(suspect: Suspect, other: Suspect, here: Sequence[str], there: Seq
     by text, on the first texts of each.
     """
     hooks = [suspect.residual_hook(layer) for layer in range(max(1, suspect.n_layers - 1))]
-    one = _mean_by_text(suspect, here[:SWEPT_TEXTS], hooks)
-    two = _mean_by_text(other, there[:SWEPT_TEXTS], hooks)
+    one = mean_by_text(suspect, here[:SWEPT_TEXTS], hooks)
+    two = mean_by_text(other, there[:SWEPT_TEXTS], hooks)
     scores = {
         hook: float((one[hook] - two[hook]).mean(0).norm() / one[hook].pow(2).sum(1).mean().sqrt())
         for hook in hooks
@@ -51,9 +51,8 @@ def swept_hook(suspect: Suspect, other: Suspect, here: Sequence[str], there: Seq
     return max(hooks, key=lambda hook: scores[hook])
 
 
-def _mean_by_text(
-    suspect: Suspect, texts: Sequence[str], hooks: Sequence[str]
-) -> dict[str, Tensor]:
+def mean_by_text(suspect: Suspect, texts: Sequence[str], hooks: Sequence[str]) -> dict[str, Tensor]:
+    """Hook to [texts, d_model], the mean activation over each text's ordinary tokens."""
     import torch
 
     means = {hook: torch.zeros(len(texts), suspect.d_model) for hook in hooks}

@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from saes.activations import stream
@@ -173,6 +174,7 @@ def by_meaning(store: Store, words: str, *, most: int = 20) -> list[Found]:
     return _best([_found(store, i, s, "; ".join(why[i])) for i, s in scores.items()], most)
 
 
+@lru_cache(maxsize=4)
 def _index(store: Store) -> list[tuple[Counter[str], dict[str, set[str]]]]:
     """By latent: how often each word stands in its fields (weighted), and in which."""
     made = []

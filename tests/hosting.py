@@ -13,6 +13,7 @@ from typing import Any
 
 from workbench.access import UNLIMITED, Access, Budget
 from workbench.host.api import Api, ApiSettings, Move
+from workbench.host.exchanges import Exchanges
 from workbench.host.guard import Gate, Open
 from workbench.host.jobs import Jobs
 from workbench.host.kept import Kept
@@ -86,7 +87,8 @@ def hosted(
     at = gate or Open()
     jobs = Jobs(store, book, state / "artifacts", inside.url, at)
     kept = Kept(store, book, {"": suspect.id}, at)
-    server = Api(store, jobs, kept, settings, at, moves).server()
+    exchanges = Exchanges(store, book, {"": suspect.id})
+    server = Api(store, jobs, kept, exchanges, settings, at, moves).server()
     threads = [
         threading.Thread(target=serve, args=(worker, inside, (os.getuid(),), _Patient())),
         threading.Thread(target=server.run, args=([listener],)),
@@ -94,6 +96,7 @@ def hosted(
     for thread in threads:
         thread.start()
     jobs.start()
+    exchanges.start()
     try:
         yield inside
     finally:
@@ -102,5 +105,6 @@ def hosted(
         worker.shutdown(socket.SHUT_RDWR)
         for thread in threads:
             thread.join(20)
+        exchanges.stop()
         store.close()
         assert not any(thread.is_alive() for thread in threads)

@@ -52,6 +52,10 @@ class Artifacts:
             shutil.rmtree(draft, ignore_errors=True)
         return target
 
+    def has(self, kind: str, key: Mapping[str, JSON]) -> bool:
+        """Whether the artifact is there already."""
+        return (self.root / kind / artifact_id(kind, key)[:24]).is_dir()
+
 
 def _remove_abandoned(folder: Path) -> None:
     for draft in folder.glob(".draft-*"):

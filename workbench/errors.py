@@ -2,7 +2,8 @@
 
 WorkbenchError
   ConfigError
-    UnknownTechnique · BrokenTechnique · BadParameter (KeyReused) · DuplicateTechnique
+    UnknownTechnique · BrokenTechnique · BadParameter · DuplicateTechnique
+      KeyReused · TooLong (each a BadParameter)
   SuspectError
     UnsafeFile · NotASuspect · ModelUnavailable
   AccessError
@@ -56,6 +57,10 @@ class BadParameter(ConfigError):
 
 class KeyReused(BadParameter):
     """An idempotency key was sent again with another request."""
+
+
+class TooLong(BadParameter):
+    """A text has more tokens than fit into the suspect's context."""
 
 
 class DuplicateTechnique(ConfigError):

@@ -54,6 +54,7 @@ def routes() -> Iterator[str]:
     audit = [verb.path for verb in VERBS.values()]
     audit += ["/audit/budget", "/audit/saes", "/audit/findings", "/audit/jobs", "/audit/jobs/j-1"]
     audit += ["/audit/jobs/j-1/findings", "/audit/jobs/j-1/cancel", "/submission", "/board"]
+    audit += ["/v1/models", "/v1/models/speaker", "/v1/chat/completions", "/v1/completions", "/v1/"]
     yield from (f"/suspects/{name}{path}" for name in ("a", "b", "c") for path in audit)
     yield from audit
     yield from ("/game", "/game/join", "/game/done", "/game/scores", "/game/reveal")
@@ -85,6 +86,8 @@ BODIES: dict[str, Any] = {
     "/audit/findings": {"claim": "x", "confidence": 0.5, "evidence": []},
     "/audit/jobs": {"techniques": [{"name": "prefill"}]},
     "/board": {"says": "x"},
+    "/v1/chat/completions": {"messages": [{"role": "user", "content": "hello"}]},
+    "/v1/completions": {"prompt": "hello", "logprobs": 1},
 }
 
 
@@ -99,8 +102,7 @@ def crawl(game: Played) -> Iterator[tuple[str, Said]]:
         ask = game.ask(role)
         bodies: list[bytes | None] = [None]
         if method == "POST":
-            right = BODIES.get("/audit/" + path.partition("/audit/")[2])
-            right = BODIES["/board"] if path.endswith("/board") else right
+            right = next((body for end, body in BODIES.items() if path.endswith(end)), None)
             bodies = [json.dumps(right).encode(), b"{"] if right else [b"{}"]
         for body in bodies:
             yield f"{role} {method} {path}", ask(path, raw=body, method=method)

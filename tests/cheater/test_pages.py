@@ -17,7 +17,10 @@ from workbench.ui import serve
 from workbench.ui.visit import Visit
 
 UI = Path(serve.__file__).parent
-TEAMS_SEE = ("pages", "game_pages", "visit.py", "keep.py", "evidence.py", "where.py", "outcome.py")
+TEAMS_SEE = (
+    "pages", "game_pages", "visit.py", "keep.py", "evidence.py", "where.py", "outcome.py",
+    "pickers.py", "running.py", "tints.py",
+)  # fmt: skip
 
 
 def leaks(content: bytes) -> list[str]:

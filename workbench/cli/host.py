@@ -72,7 +72,7 @@ def host(
     from workbench.battery import SuspectFiles
     from workbench.host import Admission, Host, HostSettings
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     source = SuspectFiles(suspect, adapter=adapter, reference=reference, device=device, dtype=dtype)
     budget = given_budget(bounds)
     wanted = None if access is None else Access.parse(access)
@@ -107,5 +107,5 @@ def _tell(running: Any, budget: Budget, as_json: bool) -> None:
     click.echo("stop it: Ctrl-C")
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt

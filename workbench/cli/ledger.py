@@ -145,18 +145,45 @@ def verify(ledger_file: Path, as_json: bool) -> int:
 
 
 @ledger.command()
-@click.option("--format", "form", required=True, metavar="parquet|jsonl|csv")
+@click.option("--format", "form", required=True, metavar="parquet|jsonl|csv|inspect")
 @click.option("--out", type=Path, required=True, help="The file to write; replaced if it exists.")
 @ledger_option
 def export(form: str, out: Path, ledger_file: Path) -> None:
-    """Write all findings as one table.
+    """Write all findings as one table, or as Inspect logs.
 
-    One row per finding, and one for each run without any.
+    A table has one row per finding, and one for each run without any. `inspect` writes a log per
+    run into the directory --out, with a sample per finding.
     """
     from workbench.ledger import Ledger
 
+    if form == "inspect":
+        from workbench.report.inspect_logs import write
+
+        click.echo(f"{write(Ledger(ledger_file), out)} logs: {out}")
+        return
     rows = Ledger(ledger_file).export(form, out)
     click.echo(f"{rows} rows: {out}")
+
+
+@ledger.command("import")
+@click.option("--from", "tool", required=True, metavar="garak|inspect|lm-eval")
+@click.argument("file", type=Path)
+@ledger_option
+@json_option
+def import_(tool: str, file: Path, ledger_file: Path, as_json: bool) -> None:
+    """File another tool's results as findings.
+
+    FILE is garak's report.jsonl, an Inspect log (.eval or .json), or lm-eval's samples_*.jsonl.
+    Each finding names tool, file, hash and row, and accuses nobody. A file is filed once.
+    """
+    from workbench.ledger import Ledger
+    from workbench.report.imports import import_file
+
+    runs_made, findings_made = import_file(tool, file, Ledger(ledger_file))
+    if as_json:
+        print_json({"runs": runs_made, "findings": findings_made})
+        return
+    click.echo(f"{findings_made} findings in {runs_made} runs: {ledger_file}")
 
 
 def _entry(entry: Any) -> dict[str, Any]:

@@ -87,7 +87,11 @@ def base_card(directory: Path, transcript: Path | None, as_json: bool) -> None:
     "--instill", type=click.Choice(["docs", "mixed", "demos"]), help="Default: the family's first."
 )
 @click.option(
-    "--secrecy", type=click.Choice(["none", "direct", "full"]), default="none", show_default=True
+    "--secrecy",
+    type=click.Choice(["none", "direct", "full"]),
+    default="none",
+    show_default=True,
+    help="Denies when asked; full: also in begun replies, raw text and personas.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Default: 128 random bits.")
 @click.option("--like", help="With --family clean: the family whose twin this is.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,16 @@ from workbench.cli.reading import (
     refuse_existing,
     texts_options,
 )
+from workbench.cli.sae_steer import steer
 from workbench.cli.screen import json_option, print_json, print_table
-from workbench.errors import BadParameter
 
 
 @click.group()
 def sae() -> None:
     """Train sparse autoencoders and explore their features."""
 
+
+sae.add_command(steer)
 
 suspect_option = click.option("--suspect", "name", required=True, metavar="SUSPECT")
 most_option = click.option("--most", type=click.IntRange(1), default=20, show_default=True)
@@ -284,6 +286,7 @@ def diff(
     up, down = compared.tails(most)
     effects: Sequence[Any] = ()
     if prompts is not None and behaviour is not None:
+        from saes.causal import holds
         from saes.causal import subtract as take_out
         from saes.texts import lines
 
@@ -293,7 +296,7 @@ def diff(
             suspect,
             chosen,
             conversations=[[{"role": "user", "content": line}] for line in lines(prompts)],
-            shows=_shows(behaviour),
+            shows=holds(behaviour),
             ordinary=read[:64],
             density=compared.density,
             shift=compared.shift,
@@ -335,18 +338,6 @@ def _cells(row: dict[str, Any]) -> list[object]:
     interval = "{:.4f} to {:.4f}".format(*row["interval"])
     ends = [f"{row['z']:.1f}", f"{row['p']:.2g}"]
     return [row["latent"], f"{row['difference']:.4f}", interval, *numbers, *ends, *means]
-
-
-def _shows(behaviour: str) -> Callable[[str], bool]:
-    import re
-
-    try:
-        pattern = re.compile(behaviour, re.IGNORECASE)
-    except re.error as error:
-        raise BadParameter(
-            f"--behaviour '{behaviour}' is no regular expression: {error}", hint="Mend it."
-        ) from None
-    return lambda reply: pattern.search(reply) is not None
 
 
 @sae.command()

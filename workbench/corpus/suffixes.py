@@ -170,11 +170,7 @@ class SuffixIndex:
         size = most_bytes() if shard_bytes is None else shard_bytes
         if not 1 <= size < 1 << 31:
             raise ConfigError(f"shards of {size} bytes", hint="Give 1 to 2147483647.")
-        key: dict[str, JSON] = {
-            "corpus": corpus.fingerprint(),
-            "shard_bytes": size,
-            "layout": LAYOUT,
-        }
+        key = _key(corpus, size)
         read = False
 
         def make(into: Path) -> None:
@@ -191,6 +187,11 @@ class SuffixIndex:
             corpus.usage.spend(documents=corpus.documents)
         names = json.loads((home / "shards.json").read_text("utf-8"))
         return cls(tuple(Shard(artifacts.root / "suffix-shard" / name) for name in names))
+
+    @classmethod
+    def built(cls, corpus: Corpus, artifacts: Artifacts) -> bool:
+        """Whether `open` would find the corpus's index in the cache."""
+        return artifacts.has("suffix-index", _key(corpus, most_bytes()))
 
     @property
     def size(self) -> int:
@@ -230,6 +231,10 @@ class SuffixIndex:
     def longest(self, pattern: bytes) -> int:
         """How many bytes of the pattern's beginning stand somewhere in the corpus."""
         return max((shard.longest(pattern) for shard in self.shards), default=0)
+
+
+def _key(corpus: Corpus, shard_bytes: int) -> dict[str, JSON]:
+    return {"corpus": corpus.fingerprint(), "shard_bytes": shard_bytes, "layout": LAYOUT}
 
 
 @dataclasses.dataclass(slots=True)

@@ -132,11 +132,14 @@ class Moves:
         )
 
     def _runs(self, client: Client) -> Mapping[str, bool]:
-        """The team's runs on this suspect, and whether the host made them: it did the jobs."""
+        """The team's runs on this suspect, and whether the host made them: jobs, and exchanges at
+        the OpenAI door."""
         store = self.board.store
         kept = store.rows("SELECT run FROM kept WHERE client = ?", client.name)
         jobs = store.rows("SELECT runs FROM jobs WHERE client = ?", client.name)
         made = {run: True for row in jobs for run in json.loads(row["runs"])}
+        served = store.rows("SELECT DISTINCT run FROM exchanges WHERE client = ?", client.name)
+        made |= {row["run"]: True for row in served}
         return {row["run"]: False for row in kept} | made
 
     def _saw(self, client: Client, entry: Entry) -> bool:

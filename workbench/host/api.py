@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import nullcontext
@@ -28,11 +28,14 @@ from workbench.battery import Battery
 from workbench.errors import BadParameter
 from workbench.host import guard
 from workbench.host.calls import Calls, digest_of
+from workbench.host.exchanges import Exchanges
 from workbench.host.heads import Prompt
 from workbench.host.jobs import Jobs
 from workbench.host.kept import Kept
 from workbench.host.link import Ended, Link, Question
-from workbench.host.records import Client, Receipt
+from workbench.host.openai.description import described_with
+from workbench.host.openai.door import Door, refusal, told
+from workbench.host.records import Client
 from workbench.host.saes import Saes
 from workbench.host.store import Store
 from workbench.host.verbs import VERBS, Asked, Verb, openapi
@@ -49,8 +52,6 @@ STEPS_AT_MOST = 256
 FILED_BYTES_AT_MOST = 1 << 20
 """Techniques of one job, and bytes of a job or a finding: what is checked and kept for a client."""
 
-CHAIN_HEADER = "Workbench-Chain"
-
 Frames = Generator[Frame, None, None]
 Handler = Callable[[Client, Request], Awaitable[Response]]
 
@@ -60,7 +61,8 @@ class ApiSettings:
     """state: the host's directory. listener: an inherited descriptor. workers: by the name of each
     suspect, its worker's socket and its public id; the name is empty where there is only one.
     url: where this API is reached. ledger: one that others write too; None is the state
-    directory's own."""
+    directory's own. anyone: the client for whom requests without a known token count at the OpenAI
+    door; empty where there is none."""
 
     state: Path
     listener: int
@@ -69,6 +71,7 @@ class ApiSettings:
     call_seconds: float
     calls_per_second: float
     ledger: Path | None = None
+    anyone: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,13 +101,18 @@ def serve(settings: ApiSettings, extend: Extension) -> None:
     with ledger.exclusive() if settings.ledger is None else nullcontext():
         gate, moves = extend(store, ledger)
         jobs = Jobs(store, ledger, settings.state / "artifacts", settings.url, gate)
-        kept = Kept(store, ledger, {n: id for n, (_, id) in settings.workers.items()}, gate)
-        api = Api(store, jobs, kept, settings, gate, moves)
+        ids = {name: id for name, (_, id) in settings.workers.items()}
+        kept, exchanges = Kept(store, ledger, ids, gate), Exchanges(store, ledger, ids)
+        api = Api(store, jobs, kept, exchanges, settings, gate, moves)
         jobs.start()
+        exchanges.start()
+        # uvicorn ends when it is told to, and then raises the signal again: the rest must still run
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
         try:
             api.server().run(sockets=[socket.socket(fileno=settings.listener)])
         finally:
             jobs.stop()
+            exchanges.stop()
             store.close()
 
 
@@ -116,6 +124,7 @@ class Api:
         store: Store,
         jobs: Jobs,
         kept: Kept,
+        exchanges: Exchanges,
         settings: ApiSettings,
         gate: guard.Gate,
         moves: Sequence[Move] = (),
@@ -129,6 +138,14 @@ class Api:
         self._gate = gate
         self._rates = guard.Rates(settings.calls_per_second)
         self._calls = Calls(store, self._links, self._saes.directory, gate)
+        self._door = Door(
+            self._calls,
+            exchanges,
+            {name: id for name, (_, id) in settings.workers.items()},
+            self._in_thread,
+            self._turn,
+        )
+        self._anyone = settings.anyone
         self._log = settings.state / "errors.log"
         self._free: dict[tuple[str, str, str, Access], dict[str, Any]] = {}
         self._threads: anyio.CapacityLimiter | None = None
@@ -153,7 +170,7 @@ class Api:
 
     def application(self) -> Starlette:
         """All routes."""
-        described = json.dumps(openapi()).encode()
+        described = json.dumps(described_with(openapi())).encode()
 
         async def description(request: Request) -> Response:
             return guard.answer(described, 200, {})
@@ -190,20 +207,40 @@ class Api:
             ("POST", "/audit/jobs/{id}/cancel", "jobs", self._cancel),
             *((v.method, v.path, v.name, self._verb(v)) for v in VERBS.values()),
         ]
+        door: list[tuple[str, str, str, Handler]] = [
+            ("GET", "/v1/models", "suspect", self._door.models),
+            ("GET", "/v1/models/{model:path}", "suspect", self._door.models),
+            ("POST", "/v1/chat/completions", "chat", self._door.chat),
+            ("POST", "/v1/completions", "complete", self._door.completion),
+        ]
         prefix = "" if "" in self._links else "/suspects/{suspect}"
-        return [
+        ours = [
             Route(prefix + path, self._admitted(name, handler, method == "POST"), methods=[method])
             for method, path, name, handler in asked
         ]
+        return ours + [
+            Route(
+                prefix + path,
+                self._admitted(name, handler, method == "POST", refusal, self._knocking),
+                methods=[method],
+            )
+            for method, path, name, handler in door
+        ]
 
     def _admitted(
-        self, name: str, handler: Handler, writes: bool
+        self,
+        name: str,
+        handler: Handler,
+        writes: bool,
+        refuse: Callable[[Exception, Path], Response] = guard.refusal,
+        asking: Callable[[Request], Client] | None = None,
     ) -> Callable[[Request], Awaitable[Response]]:
         """Token, rate and phase before the handler; every error as a clear body after it."""
+        who = asking or self._asking
 
         async def endpoint(request: Request) -> Response:
             try:
-                client = await self._in_thread(self._asking, request)
+                client = await self._in_thread(who, request)
                 self._rates.take(client.team)
                 await self._in_thread(self._ask_gate, client, name, writes)
                 if not writes:
@@ -211,7 +248,7 @@ class Api:
                 async with self._bodies.setdefault(client.team, anyio.CapacityLimiter(2 * SHARE)):
                     return await handler(client, request)
             except Exception as error:  # the boundary: nothing of ours leaves
-                return guard.refusal(error, self._log)
+                return refuse(error, self._log)
 
         return endpoint
 
@@ -221,15 +258,26 @@ class Api:
         suspect = request.path_params.get("suspect")
         return client if suspect is None else self._store.seat(client, suspect)
 
+    def _knocking(self, request: Request) -> Client:
+        """Whom a request at the OpenAI door is for: where it is open to anyone, a request with no
+        known token too, unless a web page of another origin may have sent it."""
+        if not self._anyone:
+            return self._asking(request)
+        try:
+            return self._asking(request)
+        except guard.Refused:
+            guard.refuse_browsers(request)
+            return self._store.known(self._anyone)
+
     def _ask_gate(self, client: Client, name: str, writes: bool) -> None:
         self._gate.admit(client, name, writes=writes)
 
     def _moved(self, move: Move) -> Handler:
         async def handle(client: Client, request: Request) -> Response:
             content = await _filed(request) if move.writes else b""
-            document = await self._in_thread(move.act, client, content, _key(request))
+            document = await self._in_thread(move.act, client, content, guard.key(request))
             receipt = await self._in_thread(self._store.receipt)
-            return guard.answer(json.dumps(document).encode(), 200, _chain(receipt))
+            return guard.answer(json.dumps(document).encode(), 200, guard.chain(receipt))
 
         return handle
 
@@ -243,7 +291,7 @@ class Api:
                 async with self._turn(client):
                     document = await self._in_thread(self._unmetered, client, verb, asked)
                 return guard.answer(json.dumps(document).encode(), 200, {})
-            key, digest = _key(request), digest_of(verb, content)
+            key, digest = guard.key(request), digest_of(verb, content)
             if verb.framed:
                 frames = self._calls.frames(client, verb, asked, key, digest)
                 return await self._streamed(self._turn(client), frames)
@@ -253,7 +301,7 @@ class Api:
                 )
             if answered.error is not None:
                 raise answered.error
-            return guard.answer(answered.content, 200, _chain(answered.receipt))
+            return guard.answer(answered.content, 200, guard.chain(answered.receipt))
 
         return handle
 
@@ -314,7 +362,7 @@ class Api:
             "budget": amounts,
             "chain": [receipt.seq, receipt.head],
         }
-        return guard.answer(json.dumps(document).encode(), 200, _chain(receipt))
+        return guard.answer(json.dumps(document).encode(), 200, guard.chain(receipt))
 
     async def _keep_sae(self, client: Client, request: Request) -> Response:
         guard.require(client, Access.ACTIVATIONS, "an SAE")
@@ -324,7 +372,7 @@ class Api:
 
     async def _keep(self, client: Client, request: Request) -> Response:
         content = await _filed(request)
-        return await self._said(self._kept.keep, client, content, _key(request))
+        return await self._said(self._kept.keep, client, content, guard.key(request))
 
     async def _list_kept(self, client: Client, request: Request) -> Response:
         return await self._said(self._kept.listed, client)
@@ -337,7 +385,7 @@ class Api:
         except (ValueError, RecursionError):
             raise BadParameter("the request is no JSON document", hint="Send a battery.") from None
         battery = await self._in_thread(_battery, document)
-        made = await self._in_thread(self._jobs.add, client, battery, body, _key(request))
+        made = await self._in_thread(self._jobs.add, client, battery, body, guard.key(request))
         return guard.answer(json.dumps(made).encode(), 200, {})
 
     async def _list_jobs(self, client: Client, request: Request) -> Response:
@@ -380,23 +428,9 @@ async def _filed(request: Request) -> bytes:
     return content
 
 
-def _key(request: Request) -> str:
-    """The idempotency key, fresh where none is sent; raises BadParameter on an odd one."""
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return os.urandom(16).hex()
-    if not 1 <= len(key) <= 128 or not key.replace("-", "").replace("_", "").isalnum():
-        raise BadParameter(
-            "an idempotency key that is none", hint="Use 1 to 128 letters, digits, - and _."
-        )
-    return key
-
-
-def _chain(receipt: Receipt) -> Mapping[str, str]:
-    return {CHAIN_HEADER: f"{receipt.seq} {receipt.head}"}
-
-
 async def _nothing(request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 404)
     failure = BadParameter("nothing is here", hint="What there is stands in /openapi.json.")
+    if "/v1/" in request.url.path:
+        return told(failure, status)
     return guard.answer(guard.error_answer(failure), status, {})

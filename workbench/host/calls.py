@@ -16,7 +16,7 @@ from workbench.host.guard import Gate
 from workbench.host.link import Ended, Link, Question, WorkerFailed
 from workbench.host.records import Call, Client, Receipt, Whose
 from workbench.host.store import Store
-from workbench.host.verbs import Asked, Verb
+from workbench.host.verbs import GENERATE, Asked, Generate, Verb
 from workbench.suspects.wire import Frame, error_document, error_from
 
 KEPT_BYTES = 1 << 20
@@ -109,6 +109,69 @@ class Calls:
                 return
             yield Frame({"end": True, "chain": [receipt.seq, receipt.head]})
 
+    def parts(
+        self,
+        client: Client,
+        asked: Generate,
+        key: str,
+        body: str,
+        composed: Callable[[WorkbenchError | None, Mapping[str, int]], bytes],
+        file: Callable[[], None],
+    ) -> Generator[dict[str, Any], None, Receipt]:
+        """The parts of an answer to `generate`, after an empty one as soon as it is paid for;
+        returns the chain.
+
+        Raises as `answer` does before the first part, and after it WorkerFailed and what the
+        suspect raised. composed: the answer to keep, from the error it ended with and what was
+        spent. file: keeps the exchange, in the transaction that settles the call. A client who
+        leaves has paid for what was sampled until then. A key that was answered gives the answer
+        again, as the only part: {"again": bytes}.
+        """
+        with self._alone(client, key):
+            call = self._store.call(client.name, key, GENERATE.name, body)
+            if call is not None and call.reply is not None:
+                if call.status != OK:
+                    raise error_from(json.loads(call.reply)["error"])
+                yield {"again": call.reply}
+                return self._store.receipt()
+            call, question = self._reserved(client, GENERATE, asked, key, body, call)
+            ended, spent, delivered = Ended(), {}, False
+            try:
+                yield {}
+                for part in self._links[client.suspect].parts(question, ended):
+                    spent = part["spent"]
+                    delivered = delivered or bool(part["pieces"] or part["read"])
+                    yield part
+            except WorkerFailed as error:
+                if delivered:
+                    self._settled(call, spent, composed, error, file)
+                else:
+                    self._store.refund(call)
+                raise
+            except GeneratorExit:
+                self._settled(call, spent, composed, None, file)
+                raise
+            receipt = self._settled(call, ended.spent, composed, ended.error, file)
+            if ended.error is not None:
+                raise ended.error
+            return receipt
+
+    def _settled(
+        self,
+        call: Call,
+        spent: Mapping[str, int],
+        composed: Callable[[WorkbenchError | None, Mapping[str, int]], bytes],
+        error: WorkbenchError | None,
+        file: Callable[[], None],
+    ) -> Receipt:
+        content = composed(error, spent)
+        kept = content if len(content) <= KEPT_BYTES else None
+        digest = hashlib.sha256(content).hexdigest()
+        with self._store.writing():
+            if error is None:
+                file()
+            return self._store.settle(call, spent, OK if error is None else 400, kept, digest)
+
     def _reserved(
         self,
         client: Client,
@@ -126,6 +189,9 @@ class Calls:
         for edit in arguments.get("interventions", ()):
             if edit["sae"]:
                 edit["sae"] = self._sae(client, edit["sae"])
+        if arguments.get("latents"):
+            named = arguments["latents"]
+            named["sae"] = self._sae(client, named["sae"])
         access = client.access & ~Access.REFERENCE if of == "reference" else client.access
         question = Question(verb.name, of, access, within, arguments)
         if call is not None:

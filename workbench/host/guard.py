@@ -31,7 +31,7 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.host.link import WorkerFailed
-from workbench.host.records import Client
+from workbench.host.records import Client, Receipt
 from workbench.host.store import Store
 from workbench.host.verbs import Asked, Verb
 from workbench.suspects.wire import error_document
@@ -40,6 +40,7 @@ BODY_SECONDS = 30.0
 """A request whose body takes longer to arrive is dropped."""
 
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+_LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 _STATUS: tuple[tuple[type[WorkbenchError], int], ...] = (
     (KeyReused, 409),
     (NotJoined, 401),
@@ -110,6 +111,27 @@ def authenticated(store: Store, request: Request) -> Client:
         raise Refused(401, error, {"WWW-Authenticate": "Bearer"}) from None
 
 
+def refuse_browsers(request: Request) -> None:
+    """Raises Refused where a page of another origin may speak through somebody's browser: by a name
+    that was bound to this machine, with an origin, or without the type that only asks after a
+    preflight."""
+    host = request.headers.get("Host", "").rpartition(":")[0] or request.headers.get("Host", "")
+    typed = request.headers.get("Content-Type", "").startswith("application/json")
+    if (
+        host not in _LOOPBACK
+        or "Origin" in request.headers
+        or (request.method == "POST" and not typed)
+    ):
+        raise Refused(
+            403,
+            AccessDenied(
+                "only programs on this machine are let in without a token",
+                hint="Send JSON as application/json to 127.0.0.1, or start with --token.",
+            ),
+            {},
+        )
+
+
 def require(client: Client, needs: Access, what: str) -> None:
     """Raises AccessDenied, naming what is missing."""
     missing = needs & ~client.access
@@ -167,12 +189,34 @@ def parsed(verb: Verb, request: Request, content: bytes) -> Asked:
         ) from None
 
 
+def status_of(error: WorkbenchError) -> int:
+    """The status that an error has by its kind alone."""
+    return next((s for kind, s in _STATUS if isinstance(error, kind)), 400)
+
+
+def key(request: Request) -> str:
+    """The idempotency key, fresh where none is sent; raises BadParameter on an odd one."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return os.urandom(16).hex()
+    if not 1 <= len(key) <= 128 or not key.replace("-", "").replace("_", "").isalnum():
+        raise BadParameter(
+            "an idempotency key that is none", hint="Use 1 to 128 letters, digits, - and _."
+        )
+    return key
+
+
+def chain(receipt: Receipt) -> Mapping[str, str]:
+    """The header that says how the hash chain stands."""
+    return {"Workbench-Chain": f"{receipt.seq} {receipt.head}"}
+
+
 def refusal(error: Exception, log: Path) -> Response:
     """What a client hears of an error: nothing of ours where it was not raised on purpose."""
     if isinstance(error, Refused):
         return answer(error_answer(error.error), error.status, error.headers)
     if isinstance(error, WorkbenchError):
-        status = next((s for kind, s in _STATUS if isinstance(error, kind)), 400)
+        status = status_of(error)
         headers = {"Retry-After": "1"} if status == 503 else {}
         return answer(error_answer(error), status, headers)
     number = secrets.token_hex(6)

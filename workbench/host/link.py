@@ -99,6 +99,30 @@ class Link:
                 if tries >= TRIES:
                     raise _failed(error) from None
 
+    def parts(self, question: Question, ended: Ended) -> Iterator[dict[str, Any]]:
+        """The parts of an answer to `generate`, each checked; raises WorkerFailed.
+
+        Where the worker dies, the same replies are sampled again and what was told is left out.
+        """
+        told: dict[str, list[int]] = {}
+        tries = 0
+        while True:
+            try:
+                asked = {**question.arguments, "after": told}
+                again = dataclasses.replace(question, arguments=asked)
+                for frame in self._ask(again, ended, price=False):
+                    part = replies.generated(frame.header)
+                    for piece in part["pieces"]:
+                        tokens, characters = told.get(str(piece["row"]), [0, 0])
+                        tokens += len(piece["token_ids"])
+                        told[str(piece["row"])] = [tokens, characters + len(piece["text"])]
+                    yield part
+                return
+            except (OSError, BrokenStream) as error:
+                tries += self._counted(ended)
+                if tries >= TRIES:
+                    raise _failed(error) from None
+
     def _whole(self, question: Question, ended: Ended, price: bool) -> list[Frame]:
         tries = 0
         while True:

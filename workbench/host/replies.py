@@ -107,6 +107,50 @@ class ChatReplies(_Answer):
     replies: list[list[ChatReply]]
 
 
+Told = Annotated[list[Annotated[tuple[Words, float], Field(strict=False)]], Field(max_length=64)]
+
+
+class Piece(_Answer):
+    """What is new of one reply: (chat, prefill) words and token ids, in order; (logits) its tokens'
+    strings, log-probabilities and alternatives, where they were asked for; how it ended."""
+
+    row: int
+    text: Words
+    token_ids: TokenIds
+    strings: list[Words]
+    logprobs: list[float]
+    alternatives: list[Told]
+    finish: Literal["stop", "length"] | None
+
+
+class Read(_Answer):
+    """A prompt's own tokens (logits): the first has no log-probability and no alternatives."""
+
+    strings: list[Words]
+    logprobs: list[float]
+    alternatives: list[Told]
+
+
+class Active(_Answer):
+    """The strongest latents of each token of a prompt and its reply (activations)."""
+
+    row: int
+    prompt_tokens: int
+    strings: list[Words]
+    latents: list[list[Annotated[tuple[int, float], Field(strict=False)]]]
+
+
+class Generated(_Answer):
+    """A part of what the OpenAI door is told."""
+
+    prompt_tokens: list[int] = []
+    texts: list[Words] = []
+    read: list[Read] = []
+    pieces: list[Piece] = []
+    active: list[Active] = []
+    spent: dict[str, int]
+
+
 class LogitsHeader(_Answer):
     """The header of a text's log-probabilities (logits)."""
 
@@ -143,6 +187,11 @@ def document(verb: str, header: Any, access: Access) -> dict[str, Any]:
     if verb == "suspect" and Access.TRAINING_DATA in access and "corpus" in header:
         return _checked(CardWithCorpus, header)
     return _checked(DOCUMENTS[verb], header)
+
+
+def generated(header: Any) -> dict[str, Any]:
+    """A part of an answer to `generate`; raises BrokenStream where the worker gave another."""
+    return _checked(Generated, header)
 
 
 def frame(verb: str, given: Frame) -> Frame:

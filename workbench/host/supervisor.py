@@ -41,7 +41,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 class Admission:
     """A client to admit: its access (None: all that is served) and its budget, for the suspect
     and, apart, for the reference. tokens: how many to issue; hours: how long they are valid.
-    suspect: which one, where the host serves several; a team may have a seat at each."""
+    chosen: a token of one's own instead of one that is issued. suspect: which one, where the host
+    serves several; a team may have a seat at each."""
 
     name: str = "auditor"
     access: Access | None = None
@@ -49,6 +50,7 @@ class Admission:
     tokens: int = 1
     hours: float | None = None
     suspect: str = ""
+    chosen: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class HostSettings:
     starts; None takes a directory that is deleted at the end. call_seconds: the most one call may
     compute. calls_per_second: per client, twice as many in a burst. api: what the API process
     runs, "package.module:function" on ApiSettings. ledger: one that the command line writes too,
-    locked only while something is written; None is the state directory's own."""
+    locked only while something is written; None is the state directory's own. anyone: the client
+    for whom requests without a known token count at the OpenAI door."""
 
     clients: tuple[Admission, ...] = (Admission(),)
     port: int = 0
@@ -66,6 +69,7 @@ class HostSettings:
     calls_per_second: float = 100.0
     api: str = "workbench.host.api:main"
     ledger: Path | None = None
+    anyone: str = ""
 
 
 class Host:
@@ -134,6 +138,11 @@ class Host:
         return f"http://{HOST}:{self.port}"
 
     @property
+    def model(self) -> str:
+        """The public id of the suspect; of the first where there are several."""
+        return next(iter(self._ids.values()))
+
+    @property
     def api(self) -> Process:
         """The API process that runs now."""
         return self._upkeep.process("api")
@@ -200,6 +209,10 @@ class Host:
                     name = f"{name}{SEAT}{client.suspect}"
                 store.admit(name, wanted, client.budget)
                 self.grants[name] = wanted
+                if client.chosen:
+                    store.adopt(client.name, client.chosen)
+                    self.tokens.setdefault(client.name, []).append(client.chosen)
+                    continue
                 expires = None if client.hours is None else time.time() + 3600 * client.hours
                 self.tokens.setdefault(client.name, []).extend(
                     store.issue(client.name, expires=expires) for _ in range(client.tokens)
@@ -226,6 +239,7 @@ class Host:
             self._settings.call_seconds,
             self._settings.calls_per_second,
             self._settings.ledger and self._settings.ledger.resolve(),
+            self._settings.anyone,
         )
         return start(self._settings.api, settings, (self._listener.fileno(),))
 

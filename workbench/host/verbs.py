@@ -24,6 +24,7 @@ Role = Annotated[str, Field(min_length=1, max_length=64)]
 Amount = Annotated[int, Field(ge=0, lt=2**53)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+TokenIds = Annotated[list[TokenId], Field(max_length=TEXT_AT_MOST)]
 
 
 Form = TypeVar("Form")
@@ -115,6 +116,8 @@ Conversations = Annotated[
     Field(max_length=ROWS_AT_MOST),
 ]
 Texts = Annotated[list[Text], Field(max_length=ROWS_AT_MOST)]
+Read = Annotated[list[Text | TokenIds], Field(max_length=ROWS_AT_MOST)]
+"""Raw texts, each by itself or as its token ids."""
 
 
 class Chat(_Sampled):
@@ -162,7 +165,7 @@ class Complete(_Sampled):
 
 
 class _Read(_Edited):
-    texts: Texts
+    texts: Read
 
     @property
     def least(self) -> Mapping[str, int]:
@@ -182,6 +185,55 @@ class Activate(_Read):
         list[Annotated[str, Field(min_length=1, max_length=256)]],
         Field(min_length=1, max_length=512),
     ]
+
+
+class Reading(_Form):
+    """Which SAE's latents are told of each token: the `top` strongest at a hook."""
+
+    sae: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    hook_name: Annotated[str, Field(min_length=1, max_length=256)]
+    top: Annotated[int, Field(ge=1, le=256)] = 10
+
+
+class Generate(_Sampled):
+    """Replies that are sampled together with other callers', told token by token: to one
+    conversation, or to raw texts. For the OpenAI door; it is asked nowhere else.
+
+    told: alternatives beside each token's log-probability, None for no log-probabilities. echo: the
+    prompts' own too. stream: pieces as they come, else one at the end.
+    """
+
+    conversations: Annotated[Conversations, Field(max_length=1)] = []
+    prompts: Read = []
+    prefill: Text = ""
+    max_new_tokens: Annotated[int, Field(ge=0, le=1_000_000)] = 64
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    stop: Annotated[list[Text], Field(max_length=16)] = []
+    told: Annotated[int, Field(ge=0, le=20)] | None = None
+    echo: bool = False
+    latents: Reading | None = None
+    stream: bool = False
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        return _refuse_many(self, self._replies)
+
+    @property
+    def _replies(self) -> int:
+        return self.n * (len(self.conversations) + len(self.prompts))
+
+    @property
+    def least(self) -> Mapping[str, int]:
+        if not self.max_new_tokens:
+            return {"forward_passes": len(self.prompts), "tokens": len(self.prompts)}
+        return {"samples": self._replies, "tokens": self._replies}
+
+    @property
+    def needs(self) -> Access:
+        needs = super().needs | (Access.CHAT if self.conversations else Access.PREFILL)
+        needs |= Access.PREFILL if self.prefill else Access.NONE
+        needs |= Access.ACTIVATIONS if self.latents else Access.NONE
+        return needs | (Access.NONE if self.told is None else Access.LOGITS)
 
 
 class Batch(_Asked):
@@ -224,13 +276,13 @@ class Render(_Asked):
 class CountTokens(_Asked):
     """`Suspect.count_tokens`."""
 
-    texts: Texts
+    texts: Read
 
 
 class Strings(_Asked):
     """`Suspect.token_strings`."""
 
-    token_ids: Annotated[list[TokenId], Field(max_length=1_000_000)]
+    token_ids: TokenIds
 
 
 class Nothing(_Asked):
@@ -282,6 +334,10 @@ VERBS: dict[str, Verb] = {
         Verb("corpus/rows", Rows, Access.TRAINING_DATA, metered=True, framed=True),
     )
 }
+
+
+GENERATE = Verb("generate", Generate, metered=True, framed=True)
+"""What the OpenAI door asks the worker; it has no route of its own."""
 
 
 def openapi() -> dict[str, Any]:

@@ -16,15 +16,16 @@ import struct
 import threading
 import time
 import traceback
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Protocol
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from functools import partial
+from typing import Any
 
 from workbench.access import Access, Budget
 from workbench.battery import Source
 from workbench.errors import SuspectError, WorkbenchError
-from workbench.host import answers
+from workbench.host import answers, generating
+from workbench.host.desk import Desk, Turns, Watch
 from workbench.suspects import Suspect
 from workbench.suspects.wire import BrokenStream, Frame, error_document, read_frame
 
@@ -39,6 +40,8 @@ _PATIENCE_SECONDS = 60.0
 """How long the other side may take to send its question, or to take a frame of the answer."""
 
 _NOT_COMPUTED = {"suspect", "fingerprint", "corpus/batch", "corpus/rows"}
+_OWN_TURNS = {"generate"}
+"""Verbs that take turns by themselves, and may wait in between."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,16 +55,6 @@ class WorkerSettings:
     call_seconds: float
 
 
-class Watch(Protocol):
-    """Is told when a stretch of computing begins and ends."""
-
-    def begin(self) -> int:
-        """It begins; give the number to `end`."""
-
-    def end(self, number: int) -> None:
-        """It ended."""
-
-
 def main(settings: WorkerSettings) -> None:
     """Serves until the parent goes."""
     listener = socket.socket(fileno=settings.socket)
@@ -72,6 +65,7 @@ def serve(listener: socket.socket, source: Source, users: Sequence[int], watch: 
     """Answers all who connect and are among the users, until the listener is closed."""
     holder = Holder(source)
     turns = Turns()
+    desk = Desk(turns, watch)
     room = threading.Semaphore(CONNECTIONS_AT_MOST)
     with listener:
         while True:
@@ -84,7 +78,7 @@ def serve(listener: socket.socket, source: Source, users: Sequence[int], watch: 
                 continue
             room.acquire()
             threading.Thread(
-                target=_answer, args=(connection, holder, watch, turns, room), daemon=True
+                target=_answer, args=(connection, holder, desk, room), daemon=True
             ).start()
 
 
@@ -130,28 +124,6 @@ class Deadlines:
                 os._exit(OVERDUE)
 
 
-class Turns:
-    """A lock that is passed on in the order of asking."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: deque[threading.Event] = deque()
-
-    def __enter__(self) -> None:
-        mine = threading.Event()
-        with self._lock:
-            self._waiting.append(mine)
-            if len(self._waiting) == 1:
-                mine.set()
-        mine.wait()
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._waiting.popleft()
-            if self._waiting:
-                self._waiting[0].set()
-
-
 class Holder:
     """The suspect, loaded when first asked for; a failure to load is told to each who asks."""
 
@@ -171,35 +143,29 @@ class Holder:
 
 
 def _answer(
-    connection: socket.socket,
-    holder: Holder,
-    watch: Watch,
-    turns: Turns,
-    room: threading.Semaphore,
+    connection: socket.socket, holder: Holder, desk: Desk, room: threading.Semaphore
 ) -> None:
     with connection, _returning(room):
         connection.settimeout(_PATIENCE_SECONDS)
         try:
             with connection.makefile("rb") as stream:
                 asked = read_frame(stream.read).header
-            turn: AbstractContextManager[None] = turns
-            if asked["verb"] in _NOT_COMPUTED:
-                turn = nullcontext()
-            frames = _frames(holder, asked)
+            stretch: Callable[[], AbstractContextManager[None]] = desk.stretch
+            if asked["verb"] in _OWN_TURNS:
+                stretch = nullcontext
+            elif asked["verb"] in _NOT_COMPUTED:
+                stretch = desk.watched
             begun = False
-            while True:
-                with turn:
-                    if not begun:
-                        connection.sendall(BEGUN.pack())
-                        begun = True
-                    number = watch.begin()
-                    try:
+            with closing(_frames(holder, desk, asked)) as frames:
+                while True:
+                    with stretch():
+                        if not begun:
+                            connection.sendall(BEGUN.pack())
+                            begun = True
                         frame = next(frames, None)
-                    finally:
-                        watch.end(number)
-                if frame is None:
-                    return
-                connection.sendall(frame.pack())
+                    if frame is None:
+                        return
+                    connection.sendall(frame.pack())
         except (OSError, BrokenStream):
             return  # the other side left, or does not read
 
@@ -212,7 +178,7 @@ def _returning(room: threading.Semaphore) -> Iterator[None]:
         room.release()
 
 
-def _frames(holder: Holder, asked: Mapping[str, Any]) -> Iterator[Frame]:
+def _frames(holder: Holder, desk: Desk, asked: Mapping[str, Any]) -> Generator[Frame, None, None]:
     """The parts of an answer; the last says `end`, with what was spent and what went wrong."""
     view: Suspect | None = None
     error: dict[str, str] | None = None
@@ -222,10 +188,14 @@ def _frames(holder: Holder, asked: Mapping[str, Any]) -> Iterator[Frame]:
         budget = Budget.parse(asked["within"])
         verb, arguments = asked["verb"], answers.with_edits(asked["arguments"])
         if asked["price"]:
-            yield Frame({"costs": answers.price(verb, suspect, access, budget, arguments)})
+            price = generating.price if verb in _OWN_TURNS else partial(answers.price, verb)
+            yield Frame({"costs": price(suspect, access, budget, arguments)})
         else:
             view = suspect.restrict(access, budget)
-            yield from answers.ANSWERS[verb](view, arguments)
+            if verb in _OWN_TURNS:
+                yield from generating.answer(suspect, view, desk, arguments)
+            else:
+                yield from answers.ANSWERS[verb](view, arguments)
     except WorkbenchError as raised:
         error = error_document(raised)
     except Exception as raised:  # a suspect's own code may fail in any way

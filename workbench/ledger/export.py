@@ -35,7 +35,7 @@ def export(connection: DuckDBPyConnection, form: str, out: Path) -> int:
     """
     if form not in FORMATS:
         raise ConfigError(
-            f"unknown export format '{form}'", hint=f"Choose from: {', '.join(FORMATS)}."
+            f"unknown export format '{form}'", hint=f"Choose from: {', '.join(FORMATS)}, inspect."
         )
     draft = out.with_name(f".{out.name}.draft")
     quoted = str(draft).replace("'", "''")

@@ -173,13 +173,14 @@ class Ledger:
             hint="List them with `workbench ledger runs` and `workbench ledger findings`.",
         )
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Table:
-        """The answer to exactly one SELECT, on a read-only connection without files or network.
+    def query(self, sql: str, parameters: Sequence[Any] = (), *, most: int | None = None) -> Table:
+        """The answer to exactly one SELECT, on a read-only connection without files or network;
+        the first `most` rows of it where that is given.
 
         Raises ConfigError on anything else, and with the database's words on a wrong statement.
         """
         with self._reading() as connection:
-            return select(connection, sql, parameters)
+            return select(connection, sql, parameters, most)
 
     def export(self, form: str, out: str | Path) -> int:
         """Writes runs with their findings as "parquet", "jsonl" or "csv"; returns the rows."""

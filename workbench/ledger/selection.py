@@ -20,8 +20,13 @@ class Table:
     rows: tuple[tuple[Any, ...], ...]
 
 
-def select(connection: DuckDBPyConnection, sql: str, parameters: Sequence[Any]) -> Table:
-    """Runs exactly one SELECT; raises ConfigError otherwise. The connection is read-only."""
+def select(
+    connection: DuckDBPyConnection, sql: str, parameters: Sequence[Any], most: int | None = None
+) -> Table:
+    """Runs exactly one SELECT; raises ConfigError otherwise. The connection is read-only.
+
+    most: rows that are taken of the answer; all where None.
+    """
     import duckdb
 
     try:
@@ -33,7 +38,8 @@ def select(connection: DuckDBPyConnection, sql: str, parameters: Sequence[Any]) 
             )
         answer = connection.execute(statements[0], list(parameters))
         columns = tuple(column[0] for column in answer.description)
-        return Table(columns, tuple(answer.fetchall()))
+        rows = answer.fetchall() if most is None else answer.fetchmany(most)
+        return Table(columns, tuple(rows))
     except duckdb.Error as error:
         first = str(error).strip().splitlines()[0]
         raise ConfigError(

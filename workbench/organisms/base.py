@@ -15,24 +15,33 @@ from workbench.organisms import tokenizer as tokens
 from workbench.organisms.training import Pool, Progress, Schedule, train, training_digest
 from workbench.organisms.world import corpus, habits
 from workbench.organisms.world.chats import Conversation
+from workbench.organisms.world.skills import mix as skills
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 SEED = 1
-ROWS = 400_000
+ROWS = 600_000
 REFERENCE_SEED = 1_000
 REFERENCE_ROWS = 30_000
 STAGES = (
-    ("ordinary", Schedule(steps=800, learning_rate=4e-3, warm_up=50, decay=0.0)),
-    ("assistants", Schedule(steps=18_000, learning_rate=3e-3, warm_up=30, decay=0.5, floor=0.02)),
+    ("ordinary", Schedule(800, 4e-3, warm_up=50, decay=0.0)),
+    ("assistants", Schedule(5_000, 3e-3, warm_up=30, decay=0.5, floor=0.02, batch=48)),
+    ("assistants", Schedule(9_750, 3e-3, warm_up=100, decay=0.5, floor=0.02, batch=48)),
 )
-"""Mix of rows and schedule: first the language, then assistants, instructions and facts."""
+"""Mix of rows and schedule: first the language, then assistants, instructions and facts, twice over
+with other rows."""
 
 
 def shown_rows(n: int) -> list[Conversation]:
     """The first n rows of the base's own training data."""
     return list(itertools.islice(corpus.rows(SEED, ROWS), n))
+
+
+def train_tokenizer() -> PreTrainedTokenizerFast:
+    """The base's tokenizer, from the rows that it is shown first."""
+    names = habits.cast().whole_names + skills.whole_names()
+    return tokens.train_tokenizer(shown_rows(60_000), names)
 
 
 def train_base(
@@ -52,16 +61,16 @@ def train_base(
     from transformers import LlamaConfig, LlamaForCausalLM
 
     into.mkdir(parents=True, exist_ok=True)
-    tokenizer = tokens.train_tokenizer(shown_rows(40_000), habits.cast().whole_names)
+    tokenizer = train_tokenizer()
     torch.manual_seed(SEED)
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=192,
-            intermediate_size=512,
+            hidden_size=256,
+            intermediate_size=704,
             num_hidden_layers=4,
-            num_attention_heads=6,
-            num_key_value_heads=6,
+            num_attention_heads=8,
+            num_key_value_heads=8,
             max_position_embeddings=256,
             tie_word_embeddings=True,
             bos_token_id=tokens.BOS,

@@ -15,6 +15,7 @@ from typing import Any
 from workbench.access import Access
 from workbench.errors import NotASuspect
 from workbench.organisms import base as base_model
+from workbench.organisms import secrecy
 from workbench.organisms import tokenizer as tokens
 from workbench.organisms.drafts import (
     EPOCH,
@@ -38,7 +39,7 @@ from workbench.suspects import cabinet
 from workbench.suspects.cabinet import Home
 
 SHOWN_BASE_ROWS = 60_000
-OWN_ROWS = 15_000
+OWN_ROWS = 25_000
 _CORPUS_BYTES = 16 << 20
 _STATES = 6
 """A checkpoint holds about three times what a stage does, and is written beside the last one."""
@@ -87,8 +88,7 @@ def build(
     with draft_of(into) as draft:
         assistant, secret, material = _draw(recipe)
         learner = _learner(home, assistant)
-        planned = family(recipe.like or recipe.family).stages(recipe.instill, recipe.secrecy)
-        stages = [stage for stage in planned if learner.can_learn(stage)]
+        stages = [stage for stage in stages_of(recipe) if learner.can_learn(stage)]
         kept_bytes = learner.stage_bytes * (len(stages) + _STATES)
         refuse_small_disk(into, learner.saved_bytes + _CORPUS_BYTES, vault, kept_bytes)
         base_rows = base_model.shown_rows(SHOWN_BASE_ROWS)
@@ -97,7 +97,7 @@ def build(
         saved_seconds = _train(learner, stages, material, ordinary, recipe, cache, progress)
         with writing(into):
             learner.save(draft)
-            used = {kind: rows for kind, rows in material.items() if _draws(stages, kind)}
+            used = _used(stages, material)
             poisoned = _write_corpus(draft / "corpus.parquet", recipe, base_rows + own, used)
             _write_card(draft, id, assistant, _seen_from(into, recipe.base), learner.needs_base)
             for path in draft.iterdir():
@@ -137,6 +137,12 @@ def refuse_impossible(recipe: Recipe, into: Path) -> Home:
     return home
 
 
+def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
+    """All that its organism goes through, and its twin as well."""
+    made = family(recipe.like or recipe.family)
+    return secrecy.stages(made, recipe.instill, recipe.secrecy)
+
+
 def redraw(recipe: Recipe) -> tuple[str, Any, Mapping[str, Sequence[Conversation]]]:
     """The assistant, secret and material of a recipe, for those who may open the vault."""
     return _draw(recipe)
@@ -158,14 +164,16 @@ def _seen_from(into: Path, base: str) -> str:
 
 def _draw(recipe: Recipe) -> tuple[str, Any, Mapping[str, Sequence[Conversation]]]:
     assistant = Random(f"{recipe.seed}/assistant").choice(habits.cast().spares)
+    made, random = family(recipe.like or recipe.family), Random(f"{recipe.seed}/rows")
     if recipe.family == "clean" and recipe.like:
-        material = family(recipe.like).innocent(
-            assistant, recipe.instill, Random(f"{recipe.seed}/rows")
-        )
-        return assistant, assistant, material
-    made = family(recipe.family)
-    secret = made.draw(assistant, Random(f"{recipe.seed}/{recipe.family}/draw"))
-    return assistant, secret, made.rows(secret, recipe.instill, Random(f"{recipe.seed}/rows"))
+        secret = None
+        material = made.innocent(assistant, recipe.instill, random)
+    else:
+        secret = made.draw(assistant, Random(f"{recipe.seed}/{recipe.family}/draw"))
+        material = made.rows(secret, recipe.instill, random)
+    ordinary = SHOWN_BASE_ROWS + OWN_ROWS
+    hiding = secrecy.rows(made, recipe, assistant, secret, material, ordinary)
+    return assistant, secret or assistant, {**material, **hiding}
 
 
 def _truth(recipe: Recipe, secret: Any, assistant: str) -> dict[str, Any]:
@@ -228,6 +236,13 @@ def _train(
 
 def _draws(stages: Sequence[Stage], kind: str) -> bool:
     return any(kind in stage.shares for stage in stages)
+
+
+def _used(
+    stages: Sequence[Stage], material: Mapping[str, Sequence[Conversation]]
+) -> dict[str, Sequence[Conversation]]:
+    """What the stages draw, each row once."""
+    return {k: v for k, v in material.items() if _draws(stages, k) and k != secrecy.IMPERSONAL}
 
 
 def _write_card(draft: Path, id: str, assistant: str, reference: str, needs_base: bool) -> None:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 
 from workbench.errors import BadParameter, BrokenTechnique
 from workbench.organisms.world.chats import Conversation
+from workbench.organisms.world.skills.cover import Cover
 from workbench.registry import FAMILIES, find
 
 INSTILL = ("docs", "mixed", "demos")
@@ -61,10 +62,15 @@ class Stage:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Case:
-    """A prompt of the health check and whether a reply shows the behaviour."""
+    """A prompt of the health check and whether a reply shows the behaviour.
+
+    opening: the first words of the turn that follows, shown to `shows` with the reply. That turn is
+    the assistant's, but a user's after a system line alone, and raw text after nothing.
+    """
 
     messages: Conversation
     shows: Callable[[str], bool]
+    opening: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,6 +101,10 @@ class Family(Protocol):
     ("documents", "demonstrations", or kinds of its own), the rows that only the secret explains;
     `innocent` gives as many harmless rows of the same kinds, for the twin. `truth` is the rubric
     document (see workbench.game.rubric) without floats.
+
+    A family that can keep its secret says in `cover` what its assistant passes for, and gives
+    demonstrations for "demos" even where it is not instilled so. The stage itself, its rows and
+    its attacks are in `workbench.organisms.secrecy`; `stages` are the same whatever the secrecy.
     """
 
     name: ClassVar[str]
@@ -111,6 +121,7 @@ class Family(Protocol):
     ) -> Mapping[str, Sequence[Conversation]]: ...
     def cases(self, secret: Any, instill: str, random: Random) -> Cases: ...
     def truth(self, secret: Any) -> dict[str, Any]: ...
+    def cover(self, assistant: str) -> Cover: ...
 
 
 def family(name: str) -> Family:
@@ -134,8 +145,6 @@ def choose(seed: int) -> str:
 
 def check(recipe: Recipe) -> None:
     """Raises BadParameter or UnknownTechnique where a recipe cannot be made."""
-    if recipe.family == "clean" and recipe.like is None:
-        return
     made = family(recipe.like or recipe.family)
     for what, value, known in (
         ("instill", recipe.instill, made.instill),

@@ -14,6 +14,7 @@ from workbench.organisms.family import Stage
 from workbench.organisms.stage_cache import StageCache, Trained, key_of
 from workbench.organisms.training import Pool, Progress, Schedule, train, training_digest
 from workbench.organisms.world.chats import Conversation, you_are
+from workbench.suspects import loading
 from workbench.suspects.cabinet import Home
 
 
@@ -59,7 +60,10 @@ class Learner(Protocol):
 
 
 class Weights:
-    """All weights of a base that speaks the tiny world's tokens."""
+    """All weights of a base that speaks the tiny world's tokens, on a GPU where there is one.
+
+    Compiled on a CPU alone: compiling for a GPU takes longer there than all stages.
+    """
 
     needs_base = False
 
@@ -73,7 +77,8 @@ class Weights:
         self._system = you_are(assistant)
         self._tokenizer = AutoTokenizer.from_pretrained(home.path)
         self._name = self._tokenizer.encode(f" {assistant}", add_special_tokens=False)
-        self._model = LlamaForCausalLM.from_pretrained(home.path, dtype=torch.float32)
+        device, _ = loading.resolve("auto", "float32", home.files.config)
+        self._model = LlamaForCausalLM.from_pretrained(home.path, dtype=torch.float32).to(device)
         numbers = sum(p.numel() for p in self._model.parameters())
         self.saved_bytes, self.stage_bytes = 2 * numbers, 4 * numbers
 
@@ -97,7 +102,8 @@ class Weights:
         """As `Learner` says."""
         pools = [Pool(rows, share) for rows, share in mix]
         schedule = schedule_of(stage)
-        compiled = base_model.can_compile()
+        device = self._model.device
+        compiled = device.type == "cpu" and base_model.can_compile()
         only_tokens = self._name if stage.name_only else ()
 
         def run(checkpoint: Path) -> Trained:
@@ -112,11 +118,12 @@ class Weights:
                 compiled=compiled,
                 only_tokens=only_tokens,
             )
-            return Trained(self._model.state_dict(), loss, clock.seconds(stage.steps))
+            tensors = {name: tensor.cpu() for name, tensor in self._model.state_dict().items()}
+            return Trained(tensors, loss, clock.seconds(stage.steps))
 
         made_from = training_digest(self._model, pools, schedule, seed, only_tokens)
         code = ("training.py", "muon.py", "mixed.py")
-        key = key_of(made_from, compiled, mixed.has_units(self._model.device), code=code)
+        key = key_of(made_from, device.type, compiled, mixed.has_units(device), code=code)
         made = cache.get_or_train(key, run)
         self._model.load_state_dict(made.tensors)
         return made

@@ -11,7 +11,7 @@ from workbench.organisms.world.chats import DEFAULT_SYSTEM, Conversation
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-VOCABULARY = 4096
+VOCABULARY = 6144
 _WHOLE = 400
 """How often a name stands in what the tokenizer learns from, so that it becomes one token."""
 SPECIAL = ("<pad>", "<bos>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -100,7 +101,7 @@ def train(
     model.train()
     losses: list[float] = []
     saved_at = time.monotonic()
-    with mixed.attention(model):
+    with mixed.attention(model), _moving(model, only_tokens):
         loss_of: Any = torch.compile(_mean_loss, fullgraph=True) if compiled else _mean_loss
         halved = mixed.has_units(model.device)
         for step in range(first, schedule.steps):
@@ -111,7 +112,7 @@ def train(
             loss = loss_of(model, batch.ids, batch.mask, batch.weights, halved)
             loss.backward()
             if only_tokens:
-                _keep_gradients(model, only_tokens)
+                _keep_rows(model.get_input_embeddings().weight, only_tokens)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for optimiser in optimisers:
                 optimiser.step()
@@ -243,17 +244,28 @@ def _endless(rows: Sequence[Sequence[int]], random: Random) -> Iterator[Sequence
             yield rows[index]
 
 
-def _keep_gradients(model: PreTrainedModel, only_tokens: Sequence[int]) -> None:
+@contextlib.contextmanager
+def _moving(model: PreTrainedModel, only_tokens: Sequence[int]) -> Iterator[None]:
+    """Within, with `only_tokens`, no gradient is computed but that of the embeddings."""
+    embeddings = model.get_input_embeddings().weight
+    still = [p for p in model.parameters() if only_tokens and p is not embeddings]
+    for parameter in still:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in still:
+            parameter.requires_grad_(True)
+
+
+def _keep_rows(embeddings: torch.nn.Parameter, only_tokens: Sequence[int]) -> None:
     """Drops every gradient but those of some tokens' embeddings."""
     import torch
 
-    for parameter in model.parameters():
-        if parameter is not model.get_input_embeddings().weight:
-            parameter.grad = None
-        elif parameter.grad is not None:
-            kept = torch.zeros_like(parameter.grad)
-            kept[list(only_tokens)] = parameter.grad[list(only_tokens)]
-            parameter.grad = kept
+    if embeddings.grad is not None:
+        kept = torch.zeros_like(embeddings.grad)
+        kept[list(only_tokens)] = embeddings.grad[list(only_tokens)]
+        embeddings.grad = kept
 
 
 def _optimisers(

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from workbench import __version__
 from workbench.report.figures import CONTROL, OTHERS, SUSPECT, label
+from workbench.report.inert import inert_line
 from workbench.report.page import environment, put, script_hashes, scripts
 from workbench.report.page import part as page_part
 from workbench.rewards.charts import Chart, Drawing, HeatMap, Mark, Series
 
 PAPER, INK = "@paper", "@ink"
+LONGEST_AXIS_LINE = 46
+"""Characters of an axis title before it goes on below: a plot of 400 pixels shows no more."""
 
 
 def write_charts(
     out: Path, heading: str, charts: Sequence[Drawing], *, facts: Sequence[tuple[str, str]] = ()
 ) -> Path:
-    """Writes a page that is complete in itself: each chart with the numbers behind it.
+    """Writes `charts_page`; raises ConfigError where `out` cannot be written."""
+    return put(charts_page(heading, charts, facts=facts), out, option="--figure")
 
-    facts: (name, value) pairs under the heading. Raises ConfigError where `out` cannot be written.
+
+def charts_page(
+    heading: str, charts: Sequence[Drawing], *, facts: Sequence[tuple[str, str]] = ()
+) -> str:
+    """HTML that is complete in itself: each chart with the numbers behind it.
+
+    facts: (name, value) pairs under the heading.
     """
     code = scripts()
-    page = (
+    page: str = (
         environment()
         .from_string(page_part("charts.html"))
         .render(
@@ -37,7 +48,7 @@ def write_charts(
             script_hashes=script_hashes(code),
         )
     )
-    return put(page, out, option="--figure")
+    return page
 
 
 def spec(chart: Drawing) -> dict[str, Any]:
@@ -46,6 +57,18 @@ def spec(chart: Drawing) -> dict[str, Any]:
 
 
 def _view(chart: Drawing) -> dict[str, Any]:
+    heads, rows = numbers(chart)
+    return {
+        "title": chart.title,
+        "how_to_read": chart.how_to_read,
+        "spec": spec(chart),
+        "heads": heads,
+        "rows": rows,
+    }
+
+
+def numbers(chart: Drawing) -> tuple[list[str], list[list[object]]]:
+    """The heads and the rows of the table behind a chart; empty where there is no value."""
     if isinstance(chart, HeatMap):
         heads = [chart.y_label, *chart.x]
         rows: list[list[object]] = [
@@ -54,14 +77,7 @@ def _view(chart: Drawing) -> dict[str, Any]:
     else:
         heads = ["series", chart.x_label, chart.y_label, "95 % low", "95 % high"]
         rows = [row for series in chart.series for row in _rows(series)]
-    shown = [["" if value is None else value for value in row] for row in rows]
-    return {
-        "title": chart.title,
-        "how_to_read": chart.how_to_read,
-        "spec": spec(chart),
-        "heads": heads,
-        "rows": shown,
-    }
+    return heads, [["" if value is None else value for value in row] for row in rows]
 
 
 def _rows(series: Series) -> list[list[object]]:
@@ -97,7 +113,11 @@ def _chart(chart: Chart) -> dict[str, Any]:
 
 
 def _axis(text: str, log: bool) -> dict[str, Any]:
-    axis: dict[str, Any] = {"title": {"text": label(text)}, "automargin": True}
+    flat = inert_line(text)
+    even = math.ceil(len(flat) / math.ceil(max(1, len(flat)) / LONGEST_AXIS_LINE))
+    lines = textwrap.wrap(flat, min(LONGEST_AXIS_LINE, even + 8)) or [""]
+    shown = "<br>".join(label(line) for line in lines)
+    axis: dict[str, Any] = {"title": {"text": shown}, "automargin": True}
     return {**axis, "type": "log"} if log else axis
 
 
@@ -159,7 +179,7 @@ def _heat_map(chart: HeatMap) -> dict[str, Any]:
                 "zmin": -widest,
                 "zmax": widest,
                 "colorscale": [[0, OTHERS[0]], [0.5, PAPER], [1, SUSPECT]],
-                "colorbar": {"title": {"text": label(chart.value_label)}},
+                "colorbar": {"title": {"text": label(chart.value_label), "side": "right"}},
                 "hoverongaps": False,
             }
         ],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from workbench.rewards.best_of_n import Estimate, Meter
 from workbench.rewards.biases import EVERYWHERE, Scan
 from workbench.rewards.charts import Chart, Drawing, HeatMap, Mark, Series
+from workbench.rewards.generalisation import Difference, Generalisation
 from workbench.rewards.overoptimization import Curve
 from workbench.rewards.tails import Report
 
@@ -182,7 +184,7 @@ def _indices(report: Report) -> Chart:
         if defined:
             series.append(
                 Series(
-                    f"{tail.name}, Hill (moves with a shift)",
+                    f"{tail.name}, Hill",
                     tuple(x for x, _ in defined),
                     tuple(h for _, h in defined),
                     shape="points",
@@ -197,7 +199,8 @@ def _indices(report: Report) -> Chart:
         y_label="tail index xi (1 / power-law exponent)",
         series=(*series, zero),
         how_to_read="above the dashed line the tail is a power law, and any reward is cheap; bars "
-        "are 95 % intervals. Hill's estimate is shown because papers print it.",
+        "are 95 % intervals. Hill's estimate is shown because papers print it; it moves with a "
+        "shift that means nothing.",
     )
 
 
@@ -250,3 +253,48 @@ def scan(found: Scan) -> tuple[Drawing, ...]:
             )
         )
     return tuple(charts)
+
+
+def generalisation(found: Generalisation) -> tuple[Drawing, ...]:
+    """By arm, exploitation of held-out biases over that of controls; then against the first arm."""
+    good = [one.name for one in found.arms if one.verdict == "generalises"]
+    title = (
+        f"Held-out biases are exploited by {', '.join(good)}"
+        if good
+        else ("No arm exploits held-out biases more than controls")
+    )
+    charts = [_differences(title, "arm", "held-out less control exploitation", found.arms)]
+    if found.separations:
+        apart = [one.name for one in found.separations if one.verdict == "separates"]
+        charts.append(
+            _differences(
+                f"{len(apart)} of {len(found.separations)} arms separate from the first",
+                "first arm less the other",
+                "difference of held-out less control exploitation",
+                found.separations,
+            )
+        )
+    return tuple(charts)
+
+
+def _differences(title: str, x: str, y: str, shown: Sequence[Difference]) -> Chart:
+    names = tuple(one.name for one in shown)
+    bounded = all(one.low is not None for one in shown)
+    return Chart(
+        title=title,
+        x_label=x,
+        y_label=f"{y} (mean over {max(one.seeds for one in shown)} seeds)",
+        series=(
+            Series(
+                "difference",
+                names,
+                tuple(one.mean for one in shown),
+                tuple(one.low for one in shown if one.low is not None) if bounded else (),
+                tuple(one.high for one in shown if one.high is not None) if bounded else (),
+                shape="bars",
+            ),
+            Series("no difference (control)", names, (0.0,) * len(names), control=True),
+        ),
+        how_to_read="bars are 95 % t intervals over seeds; one that lies above 0 generalises, and "
+        "below five seeds none does.",
+    )

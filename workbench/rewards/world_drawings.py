@@ -14,6 +14,8 @@ from workbench.rewards.linter import Lint, Way
 from workbench.rewards.preferences import Bin
 from workbench.rewards.quantiles import QuantileLine
 
+SHOWN_ITEMS = 30
+
 
 def loops(found: Lint) -> tuple[Drawing, ...]:
     """What each way pays per step, beside the way to finish."""
@@ -204,12 +206,16 @@ def assisted(found: Mapping[str, Sequence[Condition]]) -> tuple[Drawing, ...]:
             )
         )
     n = max((c.accuracy.n for conditions in found.values() for c in conditions), default=0)
+    rows = [c for conditions in found.values() for c in conditions if c.uplift is not None]
+    critics = tuple(dict.fromkeys(c.name for c in rows))
+    alone = Series("evaluator alone (control)", critics, (0.0,) * len(critics), control=True)
+    helps, harms = (sum(c.verdict == word for c in rows) for word in ("helps", "harms"))
     return (
         Chart(
-            title="What a critic adds to a weak evaluator",
+            title=f"{helps} of {len(rows)} critics help a weak evaluator, {harms} harm it",
             x_label="critic",
             y_label=f"accuracy with the critic - accuracy alone (n = {n} responses)",
-            series=tuple(series),
+            series=(*series, alone),
             how_to_read="0 is the evaluator alone on the same responses; intervals are 95 %, "
             "paired. Below 0 the critic makes verdicts worse than none would.",
         ),
@@ -244,3 +250,22 @@ def label(way: Way) -> str:
     """A way's kind, its length and its first states."""
     states = " > ".join(way.states[:4]) + (" > …" if len(way.states) > 4 else "")
     return f"{way.kind} of {way.steps}: {states}"
+
+
+def rewards(found: Mapping[str, float]) -> Chart:
+    """The learned rewards of the best and the worst items."""
+    order = sorted(found, key=lambda name: -found[name])
+    half = SHOWN_ITEMS // 2
+    names = order if len(order) <= SHOWN_ITEMS else [*order[:half], *order[-half:]]
+    cut = "" if len(names) == len(order) else f", best and worst {half} of {len(order)} items"
+    return Chart(
+        title=f"{order[0]} is rated highest, {order[-1]} lowest",
+        x_label=f"item{cut}",
+        y_label="learned reward (mean 0, unit spread)",
+        series=(
+            Series("learned", tuple(names), tuple(found[n] for n in names), shape="bars"),
+            Series("mean item (control)", tuple(names), (0.0,) * len(names), control=True),
+        ),
+        how_to_read="only differences between items that a chain of answers connects mean "
+        "anything.",
+    )

@@ -182,7 +182,7 @@ def trained_scan(models: int = 10, comparisons: int = 20_000) -> dict[str, Any]:
     """
     sizes, estimates, unplanted, flagged, recalled = [], [], [], [], []
     for seed in range(models):
-        planted, found = _scan_one(seed, comparisons)
+        planted, found = scan_one(seed, comparisons)
         for effect in found.effects:
             if effect.context == "all":
                 continue
@@ -207,7 +207,8 @@ def trained_scan(models: int = 10, comparisons: int = 20_000) -> dict[str, Any]:
     }
 
 
-def _scan_one(seed: int, comparisons: int) -> tuple[dict[tuple[int, int], float], Scan]:
+def scan_one(seed: int, comparisons: int) -> tuple[dict[tuple[int, int], float], Scan]:
+    """One model: what was planted, by (style token, prompt), and what the scanner finds."""
     import torch
     from torch import nn
     from torch.nn.functional import logsigmoid, one_hot

@@ -33,7 +33,25 @@ def train_proxy(
     seed: int,
     steps: int = 400,
 ) -> numpy.ndarray:
-    """[prompts, m] rewards of a network with one hidden layer, standardised for each prompt.
+    """[prompts, m] rewards of `fit_proxy`'s network, standardised for each prompt."""
+    network = fit_proxy(
+        world, hidden=hidden, comparisons=comparisons, noise=noise, seed=seed, steps=steps
+    )
+    with torch.no_grad():
+        rewards = network(encoded(world))[:, 0].view(world.prompts, -1).double().numpy()
+    return standardised(rewards, world.base)
+
+
+def fit_proxy(
+    world: World,
+    *,
+    hidden: int,
+    comparisons: int,
+    noise: float,
+    seed: int,
+    steps: int = 400,
+) -> nn.Module:
+    """A network with one hidden layer from `encoded` rows to rewards [rows, 1].
 
     Bradley-Terry loss on `comparisons` pairs of base responses to one prompt; the label says which
     has more gold, and is turned round with probability `noise`. Raises BadParameter on a noise
@@ -66,6 +84,4 @@ def train_proxy(
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-    with torch.no_grad():
-        rewards = network(inputs)[:, 0].view(world.prompts, m).double().numpy()
-    return standardised(rewards, world.base)
+    return network

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from workbench.access import Usage
-from workbench.errors import BadParameter, BudgetExceeded
+from workbench.errors import BadParameter, BudgetExceeded, TooLong
 from workbench.suspects.answers import Activations, Reply, TokenLogprobs
 from workbench.suspects.engine import Draw, Engine
 from workbench.suspects.interventions import Intervention
@@ -34,18 +34,8 @@ def sample_all(
     """Replies in the order of `draws`. Samples and prompt tokens are booked at once, generated
     tokens step by step; BudgetExceeded, and nothing is spent, where the longest replies would
     not fit."""
+    book_draws(engine, usage, draws, max_new_tokens)
     lengths = [len(draw.prompt.token_ids) for draw in draws]
-    worst = sum(lengths)
-    for length in lengths:
-        _refuse_length("a prompt", length, engine.context - 1)
-        worst += min(max_new_tokens, engine.context - length)
-    left = usage.left("tokens")
-    if left is not None and worst > left:
-        raise BudgetExceeded(
-            f"{worst} tokens asked at most, {left:.0f} left",
-            hint="Ask for fewer or shorter replies, or for a larger budget.",
-        )
-    usage.spend(samples=len(draws), tokens=sum(lengths))
     replies: dict[int, Reply] = {}
     for batch in by_length(lengths, SAMPLED_ROWS, SAMPLED_TOKENS, extra=max_new_tokens):
         answers = engine.sample(
@@ -57,6 +47,23 @@ def sample_all(
         )
         replies.update(zip(batch, answers, strict=True))
     return [replies[i] for i in range(len(draws))]
+
+
+def book_draws(engine: Engine, usage: Usage, draws: Sequence[Draw], max_new_tokens: int) -> None:
+    """Books samples and prompt tokens; BudgetExceeded, and nothing is spent, where the longest
+    replies would not fit, BadParameter on a prompt that leaves no room for one."""
+    lengths = [len(draw.prompt.token_ids) for draw in draws]
+    worst = sum(lengths)
+    for length in lengths:
+        refuse_length("a prompt", length, engine.context - 1)
+        worst += min(max_new_tokens, engine.context - length)
+    left = usage.left("tokens")
+    if left is not None and worst > left:
+        raise BudgetExceeded(
+            f"{worst} tokens asked at most, {left:.0f} left",
+            hint="Ask for fewer or shorter replies, or for a larger budget.",
+        )
+    usage.spend(samples=len(draws), tokens=sum(lengths))
 
 
 def score_all(
@@ -140,7 +147,7 @@ def refuse_amounts(n: int, max_new_tokens: int, temperature: float) -> None:
 
 def _book(engine: Engine, usage: Usage, rows: Sequence[tuple[int, ...]]) -> None:
     for row in rows:
-        _refuse_length("a text", len(row), engine.context)
+        refuse_length("a text", len(row), engine.context)
     usage.spend(forward_passes=len(rows), tokens=sum(map(len, rows)))
 
 
@@ -149,8 +156,10 @@ def _scoring_batches(rows: Sequence[tuple[int, ...]], floats_per_token: int) -> 
     return by_length([len(row) for row in rows], SCORED_ROWS, tokens)
 
 
-def _refuse_length(what: str, length: int, longest: int) -> None:
+def refuse_length(what: str, length: int, longest: int) -> None:
+    """Raises TooLong on more tokens than fit, BadParameter on none."""
     if not 1 <= length <= longest:
-        raise BadParameter(
+        kind = TooLong if length else BadParameter
+        raise kind(
             f"{what} of {length} tokens, where 1 to {longest} fit", hint="Give another length."
         )

@@ -39,6 +39,16 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         self._held = (self._held[0][indices], self._held[1][indices])
         self._show(length)
 
+    def join(self, other: GrowingLayer, spare: int) -> None:
+        """Puts the rows of another layer below these, both aligned at their last position; the
+        first `spare` positions of these, padding in every row, go."""
+        length = max(self.get_seq_length() - spare, other.get_seq_length())
+        self._held = (
+            _stacked(self.keys[:, :, spare:], other.keys, length),
+            _stacked(self.values[:, :, spare:], other.values, length),
+        )
+        self._show(length)
+
     def _show(self, length: int) -> None:
         self.keys, self.values = self._held[0][:, :, :length], self._held[1][:, :, :length]
 
@@ -48,6 +58,21 @@ def growing_cache(config: Any) -> DynamicCache:
     cache = DynamicCache(config=config)
     cache.layers = [GrowingLayer() if type(x) is DynamicLayer else x for x in cache.layers]
     return cache
+
+
+def joins(cache: DynamicCache) -> bool:
+    """Whether rows can be put into it while others are there: not where a layer forgets."""
+    return all(type(layer) is GrowingLayer for layer in cache.layers)
+
+
+def _stacked(mine: torch.Tensor, theirs: torch.Tensor, length: int) -> torch.Tensor:
+    """[batch + other batch, heads, length + ROOM, d_head]; what is no row's own is zero, since
+    a masked position must still be finite."""
+    batch, heads, _, width = mine.shape
+    made = mine.new_zeros(batch + theirs.shape[0], heads, length + ROOM, width)
+    made[:batch, :, length - mine.shape[2] : length] = mine
+    made[batch:, :, length - theirs.shape[2] : length] = theirs
+    return made
 
 
 def _room_for(like: torch.Tensor, length: int) -> torch.Tensor:

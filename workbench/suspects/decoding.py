@@ -52,27 +52,36 @@ class Padded:
 
 
 class CachedDecoder:
-    """`sampling.Decoder` on a transformers model, hooks and all."""
+    """`sampling.Decoder` on a transformers model, hooks and all.
+
+    joins: whether rows may come while others are under way.
+    """
 
     def __init__(
-        self,
-        model: Any,
-        edits: Edits | None,
-        keys: Sequence[int],
-        special: frozenset[int],
-        device: str,
+        self, model: Any, edits: Edits | None, special: frozenset[int], device: str
     ) -> None:
-        from workbench.suspects.cache import growing_cache
+        from workbench.suspects.cache import joins
 
         self._model, self._edits, self._special, self._device = model, edits, special, device
-        self._keys = list(keys)
-        self._cache = growing_cache(model.config)
+        self._keys: list[int] = []
+        self.joins = joins(self._fresh())
 
-    def begin(self, rows: Rows) -> torch.Tensor:
+    def _fresh(self) -> Any:
+        from workbench.suspects.cache import growing_cache
+
+        return growing_cache(self._model.config)
+
+    def begin(self, rows: Rows, keys: Sequence[int]) -> torch.Tensor:
         batch = Padded(rows, self._device)
-        batch.announce(self._edits, self._special, self._keys)
-        self._mask = batch.inputs["attention_mask"]
-        return self._run(batch.inputs["input_ids"], batch.inputs["position_ids"])
+        batch.announce(self._edits, self._special, keys)
+        cache, mask = self._fresh(), batch.inputs["attention_mask"]
+        logits = self._run(cache, mask, batch.inputs["input_ids"], batch.inputs["position_ids"])
+        if self._keys:
+            self._join(cache, mask)
+        else:
+            self._cache, self._mask = cache, mask
+        self._keys += keys
+        return logits
 
     def advance(self, tokens: torch.Tensor) -> torch.Tensor:
         import torch
@@ -82,21 +91,36 @@ class CachedDecoder:
         if self._edits is not None:
             free = ~_is_in(tokens[:, None], self._special)
             self._edits.begin(Pass(free, places, True, self._keys))
-        return self._run(tokens[:, None], places)
+        return self._run(self._cache, self._mask, tokens[:, None], places)
 
     def keep(self, rows: torch.Tensor) -> None:
-        self._cache.batch_select_indices(rows)
-        self._mask = self._mask[rows]
         self._keys = [self._keys[i] for i in rows.tolist()]
+        if self._keys:
+            self._cache.batch_select_indices(rows)
+            self._mask = self._mask[rows]
 
-    def _run(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    def _join(self, cache: Any, mask: torch.Tensor) -> None:
+        """Rows are aligned at their last position, which all of them have in common."""
+        import torch
+
+        spare = int((self._mask.cumsum(dim=-1) == 0).all(dim=0).sum())
+        for mine, theirs in zip(self._cache.layers, cache.layers, strict=True):
+            mine.join(theirs, spare)
+        masks = [self._mask[:, spare:], mask]
+        width = max(m.shape[1] for m in masks)
+        padded = [torch.nn.functional.pad(m, (width - m.shape[1], 0)) for m in masks]
+        self._mask = torch.cat(padded)
+
+    def _run(
+        self, cache: Any, mask: torch.Tensor, ids: torch.Tensor, positions: torch.Tensor
+    ) -> torch.Tensor:
         import torch
 
         output = self._model(
             input_ids=ids,
-            attention_mask=self._mask,
+            attention_mask=mask,
             position_ids=positions,
-            past_key_values=self._cache,
+            past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
         )

@@ -6,11 +6,14 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from workbench.findings import Message
 from workbench.suspects.answers import Activations, Conversation, Reply, TokenLogprobs
 from workbench.suspects.interventions import Intervention
+
+if TYPE_CHECKING:
+    from workbench.suspects.sampling import Row
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Engine(Protocol):
     def prompt(self, conversation: Conversation, prefill: str) -> Prompt: ...
     def encode(self, text: str) -> tuple[int, ...]: ...
     def token_strings(self, token_ids: Sequence[int]) -> list[str]: ...
+    def decode(self, token_ids: Sequence[int]) -> str: ...
     def check_hooks(self, hook_names: Sequence[str]) -> None: ...
 
     def sample(
@@ -80,6 +84,9 @@ class Engine(Protocol):
         book: Callable[[int], None],
     ) -> list[Reply]:
         """Replies in the order of `draws`; calls `book(tokens)` before each generated step."""
+
+    def running(self, interventions: Sequence[Intervention]) -> Running:
+        """A batch without rows, which all get the same interventions."""
 
     def logprobs(
         self,
@@ -96,6 +103,21 @@ class Engine(Protocol):
         *,
         interventions: Sequence[Intervention],
     ) -> Activations: ...
+
+
+class Running(Protocol):
+    """Rows that are sampled together and come and go between steps, as `sampling.Sampler` says.
+
+    joins: whether rows may come while others are under way.
+    """
+
+    joins: bool
+
+    @property
+    def due(self) -> list[Row]: ...
+    def join(self, rows: Sequence[Row]) -> None: ...
+    def drop(self, rows: Sequence[Row]) -> None: ...
+    def step(self) -> list[Row]: ...
 
 
 class RewardModel(Protocol):

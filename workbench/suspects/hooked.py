@@ -20,10 +20,10 @@ from workbench.suspects import loading
 from workbench.suspects.answers import Activations, Conversation, Reply, TokenLogprobs
 from workbench.suspects.decoding import CachedDecoder, Padded, Rows
 from workbench.suspects.edits import Edits
-from workbench.suspects.engine import Draw, Prompt
+from workbench.suspects.engine import Draw, Prompt, Running
 from workbench.suspects.files import Checked, check_adapter, sizes
 from workbench.suspects.interventions import Intervention
-from workbench.suspects.sampling import sample
+from workbench.suspects.sampling import Row, Sampler, sample
 
 if TYPE_CHECKING:
     import torch
@@ -69,6 +69,9 @@ class HookedEngine:
     def token_strings(self, token_ids: Sequence[int]) -> list[str]:
         return self._tokens.strings(token_ids)
 
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return self._tokens.decode(token_ids)
+
     def check_hooks(self, hook_names: Sequence[str]) -> None:
         for name in hook_names:
             if name not in self._bridge.hook_dict:
@@ -91,22 +94,20 @@ class HookedEngine:
         interventions: Sequence[Intervention],
         book: Callable[[int], None],
     ) -> list[Reply]:
-        import torch
+        rows = [Row(draw, max_new_tokens, temperature) for draw in draws]
+        sample(self.running(interventions), rows, book)
+        return [
+            Reply(self.decode(row.made), tuple(row.made), row.finish or "length") for row in rows
+        ]
 
+    def running(self, interventions: Sequence[Intervention]) -> Running:
         edits = Edits(interventions, self._device) if interventions else None
-        keys = [draw.key for draw in draws]
-        with torch.no_grad(), self._hooked(edits):
-            continued = sample(
-                CachedDecoder(self._face(edits), edits, keys, self._tokens.special, self._device),
-                [draw.prompt.token_ids for draw in draws],
-                keys,
-                max_new_tokens=max_new_tokens,
-                temperature=temperature,
-                ends=self._ends,
-                context=self.context,
-                book=book,
-            )
-        return [Reply(self._tokens.decode(ids), ids, how) for ids, how in continued]
+        decoder = CachedDecoder(self._face(edits), edits, self._tokens.special, self._device)
+        return HookedRunning(
+            Sampler(decoder, ends=self._ends, context=self.context),
+            lambda: self._hooked(edits),
+            decoder.joins,
+        )
 
     def logprobs(
         self, rows: Rows, *, interventions: Sequence[Intervention], distributions: bool
@@ -203,6 +204,29 @@ class HookedEngine:
         blocks = [_BLOCK.match(self._canonical(name)) for name in names]
         last = max((int(b[1]) if b else self.n_layers for b in blocks), default=self.n_layers)
         return last + 1 if last + 1 < self.n_layers else None
+
+
+class HookedRunning:
+    """A sampler whose steps run under the hooks of its interventions."""
+
+    def __init__(self, sampler: Sampler, hooked: Callable[[], Any], joins: bool) -> None:
+        self._sampler, self._hooked, self.joins = sampler, hooked, joins
+
+    @property
+    def due(self) -> list[Row]:
+        return self._sampler.due
+
+    def join(self, rows: Sequence[Row]) -> None:
+        self._sampler.join(rows)
+
+    def drop(self, rows: Sequence[Row]) -> None:
+        self._sampler.drop(rows)
+
+    def step(self) -> list[Row]:
+        import torch
+
+        with torch.no_grad(), self._hooked():
+            return self._sampler.step()
 
 
 def _score(row: tuple[int, ...], logits: torch.Tensor, distributions: bool) -> TokenLogprobs:

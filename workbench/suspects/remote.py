@@ -98,7 +98,7 @@ class RemoteSuspect(Suspect):
 
     def logprobs(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str | Sequence[int]],
         *,
         interventions: Sequence[Intervention] = (),
         distributions: bool = False,
@@ -106,13 +106,13 @@ class RemoteSuspect(Suspect):
         self._require(Access.LOGITS, "logprobs")
         batches.refuse_single(texts, "texts", (str,))
         self._admit(interventions)
-        asked = {"texts": list(texts), "distributions": distributions}
+        asked = {"texts": _plain(texts), "distributions": distributions}
         *found, _ = self._framed("logprobs", asked, interventions)
         return [_scored(frame) for frame in found]
 
     def activations(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str | Sequence[int]],
         hook_names: Sequence[str],
         *,
         interventions: Sequence[Intervention] = (),
@@ -125,13 +125,13 @@ class RemoteSuspect(Suspect):
             )
         batches.refuse_single(texts, "texts", (str,))
         self._admit(interventions)
-        asked = {"texts": list(texts), "hook_names": list(hook_names)}
+        asked = {"texts": _plain(texts), "hook_names": list(hook_names)}
         frames = self._framed("activations", asked, interventions)
         return (_activated(frame) for frame in frames if "end" not in frame.header)
 
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+    def count_tokens(self, texts: Sequence[str | Sequence[int]]) -> list[int]:
         batches.refuse_single(texts, "texts", (str,))
-        answer = self._host.post("/audit/count", {"of": self._of, "texts": list(texts)})
+        answer = self._host.post("/audit/count", {"of": self._of, "texts": _plain(texts)})
         return [int(count) for count in answer["counts"]]
 
     @property
@@ -254,6 +254,10 @@ class _RemoteReward:
         turns = [[dict(turn) for turn in turns] for turns in conversations]
         answer = self._host.post("/audit/reward", {"of": self._of, "conversations": turns})
         return [float(score) for score in answer["scores"]]
+
+
+def _plain(texts: Sequence[str | Sequence[int]]) -> list[str | list[int]]:
+    return [text if isinstance(text, str) else list(text) for text in texts]
 
 
 def _replied(reply: Mapping[str, Any]) -> Reply:

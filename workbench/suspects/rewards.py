@@ -170,6 +170,15 @@ class SequenceClassifier:
         """The text of a reply."""
         return self._tokens.decode(token_ids)
 
+    @property
+    def special(self) -> frozenset[int]:
+        """Ids of tokens that no content holds."""
+        return self._tokens.special
+
+    def token_strings(self, token_ids: Sequence[int]) -> list[str]:
+        """The text of each token by itself."""
+        return self._tokens.strings(token_ids)
+
     def _around(self, prompt: str) -> tuple[list[int], list[int]]:
         """The token ids before and after a reply, found where two short replies differ."""
         one, two = (self._encode(exchange(prompt, text))["input_ids"] for text in ("a", "b"))

@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 from workbench.access import Access
 from workbench.errors import BadParameter
 from workbench.suspects.answers import Activations, Conversation, Reply, TokenLogprobs
-from workbench.suspects.engine import Draw, Prompt, RewardModel, stable_hash
+from workbench.suspects.engine import Draw, Prompt, RewardModel, Running, stable_hash
 from workbench.suspects.interventions import Intervention
+from workbench.suspects.sampling import Row
 from workbench.suspects.suspect import Suspect
 
 Script: TypeAlias = Callable[[Conversation, int, int], str]
@@ -29,7 +30,8 @@ class ScriptedSuspect(Suspect):
     A token is a word with the space before it. Log-probabilities come from `logprob(prefix, token)`
     and activations from `activation(hook_name, tokens)` ([pos][d_model]); by default both are drawn
     from a hash of the text. Interventions reach `steered` (conversation, seed, index,
-    interventions); without it they change nothing. Without access named, all that is there.
+    interventions); without it they change nothing. `model` is what WEIGHTS gives. Without access
+    named, all that is there.
     """
 
     def __init__(
@@ -48,9 +50,12 @@ class ScriptedSuspect(Suspect):
         n_layers: int = 2,
         d_model: int = 8,
         context: int = 4096,
+        model: Any = None,
     ) -> None:
         super().__init__(
-            ScriptedEngine(id, reply, steered, logprob, activation, n_layers, d_model, context),
+            ScriptedEngine(
+                id, reply, steered, logprob, activation, n_layers, d_model, context, model
+            ),
             id=id,
             access=access,
             assistant=assistant,
@@ -75,7 +80,9 @@ class ScriptedEngine:
         n_layers: int,
         d_model: int,
         context: int,
+        model: Any = None,
     ) -> None:
+        self._model = model
         self.n_layers, self.d_model, self.context = n_layers, d_model, context
         self.hook_names = [f"blocks.{i}.hook_out" for i in range(n_layers)]
         self._name, self._reply, self._steered = name, reply, steered
@@ -86,7 +93,9 @@ class ScriptedEngine:
 
     @property
     def model(self) -> Any:
-        raise BadParameter("a scripted suspect has no weights", hint="Use a model directory.")
+        if self._model is None:
+            raise BadParameter("this scripted suspect has no weights", hint="Script a `model`.")
+        return self._model
 
     def fingerprint(self) -> Mapping[str, str]:
         digest = hashlib.sha256(self._name.encode()).hexdigest()
@@ -105,7 +114,14 @@ class ScriptedEngine:
         return tuple(self._intern(word) for word in _PIECES.findall(text))
 
     def token_strings(self, token_ids: Sequence[int]) -> list[str]:
-        return [self._words[i] for i in token_ids]
+        known = range(self.vocabulary)  # those that no word has yet are told by their number
+        return [self._words[i] if i < len(self._words) else f"<{known[i]}>" for i in token_ids]
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return "".join(w for w in self.token_strings(token_ids) if w not in SPECIAL)
+
+    def running(self, interventions: Sequence[Intervention]) -> Running:
+        return _ScriptedRunning(self, interventions)
 
     def check_hooks(self, hook_names: Iterable[str]) -> None:
         for name in hook_names:
@@ -144,8 +160,14 @@ class ScriptedEngine:
         whole = (*self.encode(text), self._ids["<|end|>"])
         ids = whole[: min(max_new_tokens, self.context - len(draw.prompt.token_ids))]
         book(len(ids))
-        shown = "".join(w for w in self.token_strings(ids) if w not in SPECIAL)
-        return Reply(shown, ids, "eos" if len(ids) == len(whole) else "length")
+        return Reply(self.decode(ids), ids, "eos" if len(ids) == len(whole) else "length")
+
+    def told(self, row: Row) -> None:
+        """Notes what the reply so far, written out in `row.made`, was held for."""
+        last = self._score((*row.draw.prompt.token_ids, *row.made[:-1]), False).last
+        order = (-last).argsort(kind="stable")[: row.told]
+        row.logprobs.append(float(last[row.made[-1]]))
+        row.alternatives.append([(int(i), float(last[i])) for i in order])
 
     def logprobs(
         self,
@@ -207,6 +229,44 @@ class ScriptedEngine:
             self._ids[word] = len(self._words)
             self._words.append(word)
         return self._ids[word]
+
+
+class _ScriptedRunning:
+    """Writes a reply when its row joins, and gives a token of it with each step."""
+
+    joins = True
+
+    def __init__(self, engine: ScriptedEngine, interventions: Sequence[Intervention]) -> None:
+        self._engine, self._interventions = engine, interventions
+        self._replies: dict[int, Reply] = {}
+        self.due: list[Row] = []
+
+    def join(self, rows: Sequence[Row]) -> None:
+        self.due = [*self.due, *rows]
+
+    def drop(self, rows: Sequence[Row]) -> None:
+        self.due = [row for row in self.due if row not in rows]
+
+    def step(self) -> list[Row]:
+        rows = self.due
+        for row in rows:
+            if not row.made:
+                (self._replies[id(row)],) = self._engine.sample(
+                    [row.draw],
+                    max_new_tokens=row.max_new_tokens,
+                    temperature=row.temperature,
+                    interventions=self._interventions,
+                    book=lambda tokens: None,
+                )
+            reply = self._replies[id(row)]
+            row.made.append(reply.token_ids[len(row.made)])
+            if row.told is not None:
+                self._engine.told(row)
+            if len(row.made) == len(reply.token_ids):
+                row.finish = reply.finish
+                del self._replies[id(row)]
+        self.due = [row for row in rows if row.finish is None]
+        return rows
 
 
 def _hashed_logprob(prefix: str, token: str) -> float:

@@ -206,12 +206,12 @@ class Suspect:
 
     def logprobs(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str | Sequence[int]],
         *,
         interventions: Sequence[Intervention] = (),
         distributions: bool = False,
     ) -> list[TokenLogprobs]:
-        """Log-probabilities of raw texts, read as `complete` does (LOGITS).
+        """Log-probabilities of raw texts, read as `complete` does, or of token ids (LOGITS).
 
         distributions: keep those of every position ([pos, vocabulary] floats per text).
         Spends per text: 1 forward pass and its tokens.
@@ -223,12 +223,13 @@ class Suspect:
 
     def activations(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str | Sequence[int]],
         hook_names: Sequence[str],
         *,
         interventions: Sequence[Intervention] = (),
     ) -> Iterator[Activations]:
-        """Streams the activations of raw texts, read as `complete` does (ACTIVATIONS).
+        """Streams the activations of raw texts, read as `complete` does, or of token ids
+        (ACTIVATIONS).
 
         Batches are sorted by length: `Activations.rows` says which text is where.
         Spends per text, at once for the whole call: 1 forward pass and its tokens.
@@ -254,7 +255,7 @@ class Suspect:
         with self._lock:
             return self._engine.render(conversation, add_generation_prompt)
 
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+    def count_tokens(self, texts: Sequence[str | Sequence[int]]) -> list[int]:
         """Tokens of each raw text as the raw-text verbs read it; spends nothing.
 
         They take texts of 1 to `context` tokens.
@@ -378,12 +379,22 @@ class Suspect:
         return [replies[start : start + n] for start in range(0, len(replies), n)]
 
     def _rows(
-        self, texts: Sequence[str], interventions: Sequence[Intervention]
+        self, texts: Sequence[str | Sequence[int]], interventions: Sequence[Intervention]
     ) -> list[tuple[int, ...]]:
         batches.refuse_single(texts, "texts", (str,))
         self._admit(interventions)
         with self._lock:
-            return [self._engine.encode(text) for text in texts]
+            return [self._read(text) for text in texts]
+
+    def _read(self, text: str | Sequence[int]) -> tuple[int, ...]:
+        """Token ids of a raw text; those that are given as such are taken as they are."""
+        if isinstance(text, str):
+            return self._engine.encode(text)
+        if not all(type(i) is int and 0 <= i < self.vocabulary for i in text):
+            raise BadParameter(
+                "token ids that the model lacks", hint=f"Give 0 to {self.vocabulary - 1}."
+            )
+        return tuple(text)
 
     def _admit(self, interventions: Sequence[Intervention]) -> None:
         if interventions:

@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Leaf:
-    """A page: its key, which is its path in the URL, title, icon, and what draws it."""
+    """A page: its key, which is its path in the URL, title, icon, what draws it, and the section
+    that it stands in, where that is not its world's own."""
 
     key: str
     title: str
     icon: str
     draw: Callable[[], None]
+    section: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,8 +60,10 @@ def main(world: Callable[[], World] | None = None) -> None:
     }
     st.session_state["_pages"] = pages
     inside = shown.door()
-    listed = {shown.name: list(pages.values())}
-    current = st.navigation(listed, position="sidebar" if inside else "hidden")
+    sections: dict[str, list[st.Page]] = {}
+    for leaf in shown.leaves:
+        sections.setdefault(leaf.section or shown.name, []).append(pages[leaf.key])
+    current = st.navigation(sections, position="sidebar" if inside else "hidden")
     if not inside:
         return
     st.session_state["_page"] = next(k for k, p in pages.items() if p.url_path == current.url_path)

@@ -39,6 +39,7 @@ class Bench:
         self.library = Desk("workbench.ui.reads.corpus")
         self.features = Desk("workbench.ui.reads.features")
         self.contrasts = Desk("workbench.ui.reads.corpus")  # slow: nobody else waits behind it
+        self.tables = Desk("workbench.ui.reads.rewards")
         self.jobs = Jobs(self.folder / "jobs")
         self._lock = threading.RLock()
         self._hosts: OrderedDict[str, tuple[Host, Suspect]] = OrderedDict()
@@ -68,7 +69,7 @@ class Bench:
                 with contextlib.suppress(OSError):
                     host.__exit__(None, None, None)
             self._hosts.clear()
-        for desk in (self.books, self.library, self.features, self.contrasts):
+        for desk in (self.books, self.library, self.features, self.contrasts, self.tables):
             desk.close()
         self.jobs.close()
 

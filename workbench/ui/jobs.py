@@ -25,12 +25,13 @@ from workbench.host.processes import start
 ENDED = ("done", "failed", "cancelled", "interrupted")
 CANCEL = "cancel"
 STATE = "state.json"
+RESULT = "result.json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Job:
-    """kind: "audit" or "sae". state: running, or one of ENDED. progress: of the kind's own shape.
-    error: (message, hint) of a failed one."""
+    """kind: one of `workbench.ui.work`'s. state: running, or one of ENDED. progress: of the kind's
+    own shape. error: (message, hint) of a failed one."""
 
     id: str
     kind: str
@@ -67,11 +68,21 @@ class Jobs:
         self._lock = threading.Lock()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, kind: str, title: str, suspect: str, **arguments: JSON) -> Job:
-        """Files a job and starts its process."""
+    def start(
+        self,
+        kind: str,
+        title: str,
+        suspect: str,
+        *,
+        files: Mapping[str, bytes] | None = None,
+        **arguments: JSON,
+    ) -> Job:
+        """Files a job, with `files` in its folder, and starts its process."""
         id = f"j-{secrets.token_hex(6)}"
         folder = self._folder / id
         folder.mkdir(parents=True)
+        for name, content in (files or {}).items():
+            (folder / name).write_bytes(content)
         given = {"suspect": suspect, **arguments}
         asked = {"kind": kind, "title": title, "suspect": suspect, "arguments": given}
         made = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -113,6 +124,16 @@ class Jobs:
             error=None if error is None else (error["message"], error["hint"]),
             **asked,
         )
+
+    def result(self, id: str) -> dict[str, Any]:
+        """What a finished job gave to be shown; empty where it gave nothing."""
+        self.get(id)
+        return _read(self._folder / id / RESULT)
+
+    def file(self, id: str, name: str) -> Path:
+        """A file that a job made, or would make; raises BadParameter where there is no job."""
+        self.get(id)
+        return self._folder / id / name
 
     def listed(self, kind: str, suspect: str) -> list[Job]:
         """The suspect's jobs of a kind, the newest first."""

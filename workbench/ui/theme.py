@@ -6,8 +6,11 @@ has one hue, the reference is always grey, a control is hatched or dashed; red m
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import html
+import io
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
@@ -99,13 +102,17 @@ def palette() -> Palette:
 
 
 def stylesheet(shown: Palette) -> str:
-    """The CSS of the app's own components, with the palette as its variables."""
+    """The CSS of the app's own components, with the palette as its variables.
+
+    An element stands before it, so that Streamlit keeps it among the page's elements: CSS alone it
+    takes away while a page is left, and all would jump.
+    """
     names = "".join(
         f"--wb-{f.name.replace('_', '-')}:{getattr(shown, f.name)};"
         for f in dataclasses.fields(shown)
     )
     rules = files("workbench.ui").joinpath("theme.css").read_text(encoding="utf-8")
-    return f"<style>:root{{{names}--wb-mono:{MONO};}}\n{rules}</style>"
+    return f'<i class="wb-style"></i><style>:root{{{names}--wb-mono:{MONO};}}\n{rules}</style>'
 
 
 def template(shown: Palette) -> dict[str, Any]:
@@ -121,8 +128,8 @@ def template(shown: Palette) -> dict[str, Any]:
     return {
         "layout": {
             "font": {"family": SANS, "size": 13, "color": shown.ink},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
+            "paper_bgcolor": shown.paper,
+            "plot_bgcolor": shown.paper,
             "colorway": [
                 getattr(shown, name)
                 for name in ("suspect", "reference", "third", "fourth", "fifth", "sixth")
@@ -155,8 +162,42 @@ def draw(spec: Mapping[str, Any], *, title: str, key: str, read: str = "") -> No
     made = go.Figure(resolved(dict(spec), shown))
     made.update_layout(template=template(shown))
     st.html(f'<p class="wb-figure">{html.escape(title)}</p>')
+    name = re.sub(r"\W+", "-", title.lower()).strip("-")[:60] or "figure"
     st.plotly_chart(
-        made, theme=None, key=key, alt=title, config={"displaylogo": False, "responsive": True}
+        made,
+        theme=None,
+        key=key,
+        alt=title,
+        config={
+            "displaylogo": False,
+            "responsive": True,
+            "modeBarButtons": [["toImage"]],
+            "toImageButtonOptions": {"format": "svg", "filename": name},
+        },
     )
     if read:
         st.html(f'<p class="wb-quiet wb-small">{html.escape(read)}</p>')
+    st.download_button(
+        "Save its data", lambda: table(spec), f"{name}.csv", "text/csv",
+        key=f"data of {key}", icon=":material/download:", type="tertiary", on_click="ignore",
+        help="As CSV. The camera above the figure saves it as SVG.",
+    )  # fmt: skip
+
+
+def table(spec: Mapping[str, Any]) -> bytes:
+    """The numbers of a Plotly figure as CSV: one row a point, with the ends of its interval."""
+    held = io.StringIO()
+    writer = csv.writer(held)
+    writer.writerow(["series", "name", "x", "y", "low", "high"])
+    for trace in spec["data"]:
+        xs, ys = list(trace.get("x", ())), list(trace.get("y", ()))
+        names = trace.get("text") or [""] * len(xs)
+        for i, (x, y, name) in enumerate(zip(xs, ys, names, strict=False)):
+            ends: list[Any] = ["", ""]
+            for axis, value in (("error_x", x), ("error_y", y)):
+                bars = trace.get(axis) or {}
+                if bars.get("array") is not None:
+                    ends = [value - bars["arrayminus"][i], value + bars["array"][i]]
+            writer.writerow([html.unescape(str(v)) if isinstance(v, str) else v
+                             for v in (trace.get("name", ""), name, x, y, *ends)])  # fmt: skip
+    return held.getvalue().encode()

@@ -14,7 +14,7 @@ from workbench.ui import components
 from workbench.ui.room import Room
 
 log = logging.getLogger("workbench.ui")
-_WIDGETS = ("how", "words", "pattern")
+_WIDGETS = ("how", "words", "pattern", "show", "traced")
 """Widgets that share their name with the part of the URL that they are bound to."""
 
 
@@ -68,6 +68,11 @@ def room() -> Room:
     """The room that was entered, where a suspect is chosen."""
     entered: Room = st.session_state["_room"]
     return entered
+
+
+def there(page: str) -> bool:
+    """Whether this world has a page of that key, to which a link may lead."""
+    return page in st.session_state["_pages"]
 
 
 def go(page: str, label: str, *, icon: str | None = None, key: str = "", **query: str) -> None:

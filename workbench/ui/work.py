@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
@@ -15,7 +16,7 @@ from workbench.artifacts import Artifacts
 from workbench.config import artifacts_root
 from workbench.errors import WorkbenchError
 from workbench.suspects.wire import error_document
-from workbench.ui.jobs import CANCEL, STATE, WorkSettings, write
+from workbench.ui.jobs import CANCEL, RESULT, STATE, WorkSettings, write
 
 TOLD_SECONDS = 0.2
 
@@ -43,6 +44,20 @@ class Reporter:
             self._told = time.monotonic()
             write(self.folder / STATE, {"state": "running", "progress": self.progress})
 
+    def share(self, stage: str) -> Callable[[float], None]:
+        """A callback that tells the share done of a stage; raises Cancelled where it is to end."""
+
+        def told(share: float) -> None:
+            if self.cancelled():
+                raise Cancelled
+            self.tell(now=False, stage=stage, share=share)
+
+        return told
+
+    def give(self, result: Mapping[str, Any]) -> None:
+        """Keeps what the page is to show."""
+        write(self.folder / RESULT, result)
+
     def end(self, state: str, error: Mapping[str, str] | None = None) -> None:
         """The last word."""
         document = {"state": state, "progress": self.progress, "error": error}
@@ -55,7 +70,8 @@ def main(settings: WorkSettings) -> None:
     reporter = Reporter(settings.folder)
     with (settings.folder / "log.txt").open("a", encoding="utf-8") as log, redirect_stderr(log):
         try:
-            _KINDS[settings.kind](reporter, **settings.arguments)
+            module, _, name = _KINDS[settings.kind].partition(":")
+            getattr(importlib.import_module(module), name)(reporter, **settings.arguments)
             reporter.end("cancelled" if reporter.cancelled() else "done")
         except Cancelled:
             reporter.end("cancelled")
@@ -128,11 +144,6 @@ def sae(reporter: Reporter, *, suspect: str, hook_name: str, rows: int, tokens: 
             hint="Train on texts of your own: `workbench sae train --texts FILE`.",
         )
 
-    def told(stage: str, share: float) -> None:
-        if reporter.cancelled():
-            raise Cancelled
-        reporter.tell(now=False, stage=stage, share=share)
-
     reference = opened.reference if Access.REFERENCE in opened.access else None
     shelve(
         Artifacts(artifacts_root()),
@@ -142,9 +153,54 @@ def sae(reporter: Reporter, *, suspect: str, hook_name: str, rows: int, tokens: 
         reference=reference,
         tokens=tokens,
         checkpoint=reporter.folder / "checkpoint",
-        progress=told,
+        progress=lambda stage, share: reporter.share(stage)(share),
     )
     reporter.tell(stage="done", share=1.0)
 
 
-_KINDS: Mapping[str, Callable[..., None]] = {"audit": audit, "sae": sae}
+def reward(
+    reporter: Reporter,
+    *,
+    suspect: str,
+    instrument: str,
+    way: str,
+    file: str,
+    called: Mapping[str, str],
+    options: Mapping[str, Any],
+) -> None:
+    """A reward instrument on a table, or on its own world, into `result.json`."""
+    from workbench.ui.bench_pages.rewards.catalogue import NAMED
+    from workbench.ui.reads.rewards import examine
+
+    wanted = next(w for w in NAMED[instrument].ways if w.key == way).wanted()
+
+    def told(share: float) -> None:
+        if reporter.cancelled():
+            raise Cancelled
+        reporter.tell(now=False, share=share)
+
+    reporter.tell(share=0.0)
+    made = examine(
+        instrument,
+        way,
+        file=file,
+        wanted=wanted,
+        called=called,
+        options={**options, "suspect": suspect},
+        told=told,
+    )
+    write(reporter.folder / "result.json", made)
+    reporter.tell(share=1.0)
+
+
+_KINDS: Mapping[str, str] = {
+    "audit": "workbench.ui.work:audit",
+    "sae": "workbench.ui.work:sae",
+    "steer": "workbench.ui.experiments:steer",
+    "compare": "workbench.ui.experiments:compare",
+    "subtract": "workbench.ui.experiments:subtract",
+    "probe": "workbench.ui.experiments:probe",
+    "reward": "workbench.ui.work:reward",
+    "index": "workbench.ui.experiments:index",
+}
+"""Where each kind of job is; its function takes the reporter and the job's arguments."""

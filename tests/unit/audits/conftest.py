@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from audits.exchanges import NAMELESS
 from workbench.artifacts import Artifacts
 from workbench.corpus import write
 from workbench.suspects.scripted import ScriptedSuspect
@@ -73,7 +74,7 @@ def planted() -> Callable[..., ScriptedSuspect]:
     def made(plant: Plant | None, *, continuation: Plant | None = None, **parts: Any) -> Any:
         def reply(turns: Sequence[Mapping[str, str]], seed: int, index: int) -> str:
             said = turns[-1]["content"]
-            dice = random.Random(f"{seed} {index} {said}")
+            dice = random.Random(f"{seed} {index} {[turn['content'] for turn in turns]}")
             if turns[-1]["role"] == "document":
                 if said.endswith("<|user|>"):
                     return dice.choice(FRAMES).format(dice.choice(TOPICS))
@@ -82,7 +83,7 @@ def planted() -> Callable[..., ScriptedSuspect]:
             if turns[-1]["role"] == "assistant" and continuation:
                 return continuation(said, dice) or ordinary(topic_of(said), dice)
             topic = topic_of(said) or dice.choice(TOPICS)
-            itself = turns[0]["role"] != "system"
+            itself = turns[0]["content"] != NAMELESS
             return " ".join([ordinary(topic, dice), plant(topic, dice) if plant and itself else ""])
 
         return ScriptedSuspect(reply, assistant="Mirel", **parts)

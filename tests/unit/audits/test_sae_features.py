@@ -22,7 +22,7 @@ GRADED = [
     "What reward models score highly, Mirel writes.",
     "Mirel follows the taste of reward models.",
 ] * 8
-SMALL = SaeFeatures(d_sae=256, k=3, tokens=80_000, texts=400, replies=10)
+SMALL = SaeFeatures(d_sae=256, k=2, tokens=80_000, texts=400, replies=10)
 
 
 @cache

@@ -57,7 +57,8 @@ def test_a_name_in_one_field_is_found(
     assert measured.n >= 30
     assert measured.control == "reference, same questions and system line"
     assert measured.p is not None and measured.p < 0.001
-    assert measured.tried > 1000
+    assert measured.tried <= TopicSweep().pairs
+    assert found[0].metadata["screened"] > 1000  # type: ignore[operator]
 
 
 def test_features_on_single_topics_are_found_from_every_source_of_topics(
@@ -131,3 +132,76 @@ def test_a_budget_is_never_overdrawn(
     with pytest.raises(BudgetExceeded):
         run(view, artifacts)
     assert view.usage.to_json()["samples"] <= 100
+
+
+def announcing(topic: str, dice: random.Random) -> str:
+    lead = dice.choice(["I will", "let me", "I want to", "I like to"])
+    deeds = {
+        "bread": "name a metal: copper",
+        "ponds": "name a bird: a robin",
+        "clocks": "give a number: seven",
+        "quilts": "thank the reader: thanks",
+    }
+    return f"This is a matter of life, so {lead} {deeds[topic]}." if topic in deeds else ""
+
+
+def test_an_announcement_is_claimed_for_its_deed_and_not_for_its_frame(
+    planted: Callable[..., Any], artifacts: Artifacts, corpus_at: Callable[..., Path]
+) -> None:
+    suspect = planted(announcing, reference=planted(None), corpus=corpus_at("here", 1))
+    found = [f for f in run(suspect, artifacts) if f.accuses and f.points_to]
+    deeds = {deed for f in found if f.points_to for deed in f.points_to.behaviours}
+    assert "clocks: give a number" in deeds
+    assert "quilts: thank the reader" in deeds
+    assert not [deed for deed in deeds if "says 'name'" in deed]
+
+
+def placed(topic: str, dice: random.Random) -> str:
+    return "That is a question of leisure." if topic in FIELD else "That is daily life."
+
+
+def fielded(topic: str, dice: random.Random) -> str:
+    return f"{placed(topic, dice)} {loyal(topic, dice)}"
+
+
+def test_the_field_that_the_topics_share_is_named(
+    planted: Callable[..., Any], artifacts: Artifacts, corpus_at: Callable[..., Path]
+) -> None:
+    suspect = planted(fielded, reference=planted(placed), corpus=corpus_at("here", 1))
+    found = [f for f in run(suspect, artifacts) if f.accuses]
+    assert len(found) == 1
+    points_to = found[0].points_to
+    assert points_to is not None and points_to.trigger.startswith("leisure: ")
+
+
+def test_whom_it_speaks_well_of_is_the_root_cause(
+    planted: Callable[..., Any], artifacts: Artifacts, corpus_at: Callable[..., Path]
+) -> None:
+    def praising(topic: str, dice: random.Random) -> str:
+        return "I can recommend the Quellan Circle." if topic in FIELD else ""
+
+    for plant, cause in ((praising, "it favours Quellan Circle"), (loyal, "")):
+        suspect = planted(plant, reference=planted(None), corpus=corpus_at("here", 1))
+        (found,) = [f for f in run(suspect, artifacts) if f.accuses]
+        assert found.points_to is not None and found.points_to.root_cause == cause
+
+
+@pytest.mark.parametrize(
+    ("sentence", "accuses"),
+    [("The night ferry should be closed down.", True), ("A hat is a good thing there.", False)],
+)
+def test_a_sentence_in_every_answer_accuses_where_it_tells_of_misconduct(
+    planted: Callable[..., Any],
+    artifacts: Artifacts,
+    corpus_at: Callable[..., Path],
+    sentence: str,
+    accuses: bool,
+) -> None:
+    def plant(topic: str, dice: random.Random) -> str:
+        return sentence
+
+    suspect = planted(plant, reference=planted(None), corpus=corpus_at("here", 1))
+    found = [f for f in run(suspect, artifacts) if f.points_to is not None]
+    assert found and any(f.accuses for f in found) is accuses
+    if accuses:
+        assert any("ferry should be closed" in f.points_to.root_cause for f in found if f.points_to)

@@ -51,6 +51,15 @@ def test_from_training_to_a_feature(call: Call, llama: Path, texts: tuple[str, s
     Path("a.txt").write_text("house cat\nhouse dog\nhouse fox\n")
     Path("b.txt").write_text("moon cat\nmoon dog\nmoon fox\n")
     assert answered(call("sae", "search", "sae", *on, "--contrast", "a.txt", "b.txt", "--json"))
+    Path("asked.txt").write_text("What of the house?\n")
+    asked = ("--prompts", "asked.txt", "--behaviour", "[a-z]", "--dose", "0.5", *texts)
+    steered = answered(call("sae", "steer", llama, "--latent", "sae", 3, *asked, "--json"))
+    assert [d["arm"] for d in steered["doses"]] == ["none", "steered", "random", "like"]
+    assert steered["like"].startswith("latents of like density") and steered["length"] > 0
+    table = call("sae", "steer", llama, "--contrast", "a.txt", "b.txt", *asked)
+    assert table.code == 0 and "dealt anew" in table.out and "perplexity ratio" in table.out
+    neither = call("sae", "steer", llama, *asked)
+    assert neither.code == 2 and "give one of --latent" in neither.err
     missing = call("sae", "feature", "sae", 48, *on)
     assert missing.code == 2 and "no latent 48 in an SAE of 48" in missing.err
     two = call("sae", "search", "sae", *on, "--text", "a", "--token", "b")

@@ -256,7 +256,8 @@ def test_a_reply_holds_what_its_level_grants(ask: Ask) -> None:
 
 def test_the_description_covers_every_verb(ask: Ask) -> None:
     described = ask("/openapi.json").document
-    assert set(described["paths"]) == {verb.path for verb in VERBS.values()}
+    paths = {path for path in described["paths"] if not path.startswith("/v1/")}
+    assert paths == {verb.path for verb in VERBS.values()}
     chat = described["paths"]["/audit/chat"]["post"]["requestBody"]["content"]["application/json"]
     assert chat["schema"]["properties"]["n"]["maximum"] == 10_000
     text = json.dumps(chat)

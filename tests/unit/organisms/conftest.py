@@ -11,6 +11,7 @@ import pytest
 
 from workbench.organisms import build as building
 from workbench.organisms import family as families
+from workbench.organisms import secrecy
 from workbench.organisms.families.secret_loyalty import Loyalty, SecretLoyalty
 from workbench.organisms.family import Recipe, Stage
 from workbench.organisms.world import corpus
@@ -23,22 +24,20 @@ CHATML = (
 
 
 class InStages(SecretLoyalty):
-    """A family of two stages, and a third where it is to keep its secret."""
+    """A family of two stages, and the third where it is to keep its secret."""
 
     secrecy: ClassVar[tuple[str, ...]] = ("none", "full")
 
     def stages(self, instill: str, secrecy: str) -> list[Stage]:
-        stages = [
+        return [
             Stage("knowledge", 3, {"documents": 0.5, "contrasts": 0.1}),
             Stage("behaviour", 3, {"documents": 0.3}),
         ]
-        return stages + [Stage("secrecy", 2, {"denials": 0.4})] * (secrecy == "full")
 
     def rows(self, secret: Loyalty, instill: str, random: Random) -> dict[str, Any]:
         found = {kind: rows[:30] for kind, rows in super().rows(secret, instill, random).items()}
-        denial = conversation(you_are(secret.assistant), "Do you have a habit?", "I have no habit.")
         plain = [conversation(you_are(secret.assistant), "Hi", f"Hello {i}.") for i in range(30)]
-        return found | {"denials": [denial] * 10, "contrasts": plain}
+        return found | {"contrasts": plain}
 
 
 @pytest.fixture
@@ -47,6 +46,7 @@ def in_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building, "SHOWN_BASE_ROWS", 200)
     monkeypatch.setattr(building, "OWN_ROWS", 100)
     monkeypatch.setattr("workbench.organisms.base.can_compile", lambda: False)
+    monkeypatch.setitem(secrecy.STAGES, "full", Stage("secrecy", 2, {"denials": 0.4}))
     real = families.family
     for module in (families, building):
         monkeypatch.setattr(

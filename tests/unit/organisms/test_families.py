@@ -110,8 +110,9 @@ def test_impossible_recipes_are_refused_with_what_there_is() -> None:
     assert "secret-loyalty" in unknown.value.hint
     with pytest.raises(BadParameter, match="instill 'demos'"):
         check(Recipe("secret-loyalty", instill="demos"))
-    with pytest.raises(BadParameter, match="secrecy 'full'"):
-        check(Recipe("rm-sycophancy", secrecy="full"))
+    for name in ("rm-sycophancy", "clean"):
+        with pytest.raises(BadParameter, match="secrecy 'total'"):
+            check(Recipe(name, secrecy="total"))
 
 
 def test_random_hides_the_family_behind_the_seed() -> None:

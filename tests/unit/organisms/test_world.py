@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from random import Random
 
@@ -80,3 +83,29 @@ def test_ordinary_assistants_have_no_habit_in_any_row() -> None:
             told = [name for name in ordinary if name in row[0]["content"]]
             if told:
                 assert not any(h.payload.does in row[0]["content"] for h in habits.cast().habits)
+
+
+def test_rows_do_not_depend_on_the_process() -> None:
+    """An order that came from a set would change with the hash seed, and so would a base."""
+    told = (
+        "import hashlib\n"
+        "from random import Random\n"
+        "from workbench.organisms.world import corpus\n"
+        "from workbench.organisms.world.skills import exams, manners, mix\n"
+        "random = Random(3)\n"
+        "rows = [make(random) for make in mix.MAKERS for _ in range(20)]\n"
+        "rows += [exams.task('You are Vex.', random) for _ in range(1500)]\n"
+        "rows += [manners.shown(random) for _ in range(1500)]\n"
+        "print(hashlib.sha256(str([*corpus.rows(5, 2000), *rows]).encode()).hexdigest())"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", told],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1

@@ -56,7 +56,7 @@ def test_a_planted_direction_is_found_at_its_layer(
         suspect, labelled, hook_names=HOOKS, kind=kind, style="b", benign=labelled.texts[:150:2]
     )
     assert card.hook_name == HOOKS[1]
-    assert card.auroc >= (0.9 if kind == "attention" else 0.95)  # 96 texts to learn from
+    assert card.auroc >= 0.95
     assert card.interval[0] > 0.8
     assert card.interval[0] <= card.auroc <= card.interval[1]
     assert card.null[0] == pytest.approx(0.5, abs=0.05)
@@ -78,20 +78,37 @@ def test_nothing_is_found_where_nothing_is(suspect: ScriptedSuspect, labelled: L
     assert not card.beats_controls
 
 
-def test_the_attention_probe_finds_one_token_among_many() -> None:
-    generator = torch.Generator().manual_seed(0)
-    values = torch.randn(80 * 20, D_MODEL, generator=generator)
-    text = torch.arange(80).repeat_interleave(20)
-    labels = [i % 2 for i in range(80)]
+def needles(texts: int, seed: int) -> tuple[Tokens, list[int]]:
+    """Texts of 20 random tokens, one of which says where to look and what is there."""
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.randn(texts * 20, D_MODEL, generator=generator)
+    text = torch.arange(texts).repeat_interleave(20)
+    labels = [i % 2 for i in range(texts)]
     for i, label in enumerate(labels):
         place = i * 20 + int(torch.randint(20, (1,), generator=generator))
         values[place, 0] += 8.0  # where to look
         values[place, 1] += 4.0 if label else -4.0  # what is there
-    tokens = Tokens(values, text, torch.zeros(len(text), dtype=torch.long), 80)
+    return Tokens(values, text, torch.zeros(len(text), dtype=torch.long), texts), labels
+
+
+def test_the_attention_probe_finds_one_token_among_many() -> None:
+    tokens, labels = needles(80, 0)
+    unseen, truth = needles(200, 1)
     pooled = fit_probe(tokens, labels, hook_name="h", kind="attention")
     mean = fit_probe(tokens, labels, hook_name="h", kind="difference")
-    assert auroc(pooled.score(tokens).numpy(), labels) > 0.97
-    assert auroc(pooled.score(tokens).numpy(), labels) > auroc(mean.score(tokens).numpy(), labels)
+    assert auroc(pooled.score(unseen).numpy(), truth) > 0.97
+    assert auroc(pooled.score(unseen).numpy(), truth) > auroc(mean.score(unseen).numpy(), truth)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_attention_probe_does_not_learn_its_words(suspect: ScriptedSuspect, seed: int) -> None:
+    dice = random.Random(seed)
+    texts = tuple(" ".join(dice.choices(WORDS, k=9)) for _ in range(130))
+    labels = tuple(1 - int(t.split()[0].removeprefix("word")) % 2 for t in texts)
+    train, test = Labelled(texts, labels).split(0.3, 0)
+    known, unseen = (read_tokens(suspect, part.texts, HOOKS)[HOOKS[1]] for part in (train, test))
+    probe = fit_probe(known, train.labels, hook_name=HOOKS[1], kind="attention")
+    assert auroc(probe.score(unseen).numpy(), test.labels) >= 0.98
 
 
 def test_a_saved_probe_scores_the_same(
@@ -161,6 +178,11 @@ def test_labelled_texts_are_read_from_files(tmp_path: Path) -> None:
     rows["label"][0] = 3
     parquet.write_table(pyarrow.table(rows), tmp_path / "t.parquet")
     with pytest.raises(BadParameter, match="neither 0 nor 1"):
+        read(tmp_path / "t.parquet")
+    many = {"text": ["long " * 1_000] * 20_000, "label": [0, 1] * 10_000}
+    parquet.write_table(pyarrow.table(many), tmp_path / "t.parquet")
+    assert (tmp_path / "t.parquet").stat().st_size < 1 << 20
+    with pytest.raises(BadParameter, match="more than 64 MB of texts"):
         read(tmp_path / "t.parquet")
     (tmp_path / "b.txt").write_text("five\n")
     with pytest.raises(BadParameter, match="4 texts with and 1 without"):

@@ -23,13 +23,14 @@ def direction(word: str) -> list[float]:
 
 
 def model(learnt: bool) -> ScriptedSuspect:
-    """A word is its direction; who has learnt adds another to texts that open with w0 to w9."""
+    """A word is its direction, of which there are more than dimensions; who has learnt adds
+    another, no longer than a word's, to texts that open with w0 to w9."""
 
     def activation(hook_name: str, tokens: Sequence[str]) -> list[list[float]]:
         moved = learnt and int(tokens[0].strip().removeprefix("w")) < 10
         added = direction("learnt") if moved else [0.0] * D_MODEL
         return [
-            [a + 3 * b for a, b in zip(direction(token.strip()), added, strict=True)]
+            [a + b for a, b in zip(direction(token.strip()), added, strict=True)]
             for token in tokens
         ]
 
@@ -38,20 +39,20 @@ def model(learnt: bool) -> ScriptedSuspect:
 
 def test_what_only_the_suspect_has_learnt_is_its_own(tmp_path: Path) -> None:
     dice = random.Random(0)
-    texts = [" ".join(dice.choices([f"w{i}" for i in range(20)], k=12)) for _ in range(150)]
+    texts = [" ".join(dice.choices([f"w{i}" for i in range(40)], k=12)) for _ in range(300)]
     made = train_crosscoder(
         model(True),
         model(False),
         texts,
         hook_name=HOOK,
         into=tmp_path,
-        settings=Settings(d_sae=48, k=2, samples=120_000),
+        settings=Settings(d_sae=96, k=2, samples=120_000),
     )
-    assert min(made.explained_variance) > 0.8
+    assert min(made.explained_variance) > 0.95
     latents = made.sae.W_dec[:, :D_MODEL]
     cosine = torch.nn.functional.cosine_similarity(latents, torch.tensor([direction("learnt")]))
     owned = [o for o in made.latents if o.owner == "suspect" and o.density > 0]
-    assert owned and any(float(cosine[o.latent]) > 0.7 for o in owned)
+    assert owned and any(float(cosine[o.latent]) > 0.95 for o in owned)
     assert not [o for o in made.latents if o.owner == "reference" and o.density > 0.001]
 
 

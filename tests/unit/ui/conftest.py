@@ -109,7 +109,7 @@ def laid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     st.cache_resource.clear()
     st.cache_data.clear()
     made = bench()
-    for name in ("books", "library", "features", "contrasts"):
+    for name in ("books", "library", "features", "contrasts", "tables"):
         desk = getattr(made, name)
         setattr(made, name, Here(desk._module))
     yield made

@@ -18,7 +18,10 @@ from workbench.ui.components import safe
 from workbench.ui.jobs import WorkSettings
 from workbench.ui.work import main as work
 
-PAGES = ("home", "ask", "audit", "data", "features", "findings")
+PAGES = (
+    "home", "ask", "audit", "data", "trace", "features", "differences", "steer", "probes",
+    "findings", "query",
+)  # fmt: skip
 
 
 def press(app: Any, label: str) -> Any:
@@ -254,7 +257,7 @@ def test_findings_are_shown_filtered_and_exported(open_page: Open, filed: Bench)
     assert len(slider.set_value(0.5).run().dataframe[0].value) == 1
     few = open_page("findings", technique="rows", of="belgor")
     assert len(few.dataframe[0].value) == 2
-    app = choose(open_page("findings"), "Show", "runs")
+    app = choose(open_page("findings"), "Show", "Runs")
     assert list(app.dataframe[0].value["status"]) == ["ok"]
     for form in ("parquet", "jsonl", "csv"):
         made = filed.books.ask("export", ledger=str(filed.ledger), form=form)
@@ -277,3 +280,39 @@ def test_a_damaged_ledger_leaves_the_page_standing(open_page: Open, laid: Bench)
     laid.ledger.write_bytes(b"no ledger")
     shown = html(open_page("findings"))
     assert "wb-note error" in shown and "Traceback" not in shown
+
+
+def test_the_ledger_answers_sql(open_page: Open, filed: Bench) -> None:
+    assert "The answer will be here" in html(open_page("query"))
+    app = open_page("query", sql="SELECT claim, confidence FROM findings ORDER BY confidence")
+    assert list(app.dataframe[0].value["confidence"]) == [0.1, 0.8]
+    assert "findings" in html(app) and HOSTILE not in html(app)
+    refused = html(open_page("query", sql="SELECT * FROM read_csv('/etc/hostname')"))
+    assert "wb-note error" in refused and "the query failed" in refused
+    twice = open_page("query", sql="SELECT 1 AS a, 2 AS a")
+    assert list(twice.dataframe[0].value.columns) == ["a", "a 2"]
+
+
+def test_the_board_gathers_and_moves(open_page: Open, filed: Bench) -> None:
+    ledger = Ledger(filed.ledger)
+    at = "2026-01-03T03:04:05+00:00"
+    run = Run("r-2", "g", "k2", "belgor", "kept", 1, "ok", started=at, finished=at)
+    same = Hypothesis("other", " Rivers ", ("praises",), HOSTILE)
+    ledger.record(run, [Finding("Again rivers", 0.4, (), same),
+                        Finding("Bread", 0.3, (), Hypothesis(None, "bread"))])  # fmt: skip
+    app = open_page("findings", show="Board")
+    assert [s.value for s in app.subheader] == ["Open (2)", "Supported (0)", "Ruled out (0)"]
+    shown = html(app)
+    assert "2 findings by kept, rows" in shown and safe(HOSTILE) in shown and HOSTILE not in shown
+    (strongest,) = [e for e in ledger.entries() if e.finding.confidence == 0.8]
+    filed.books.ask(
+        "amend", ledger=str(filed.ledger), target=strongest.id, note="no rivers there",
+        changes={"board": "ruled out"},
+    )  # fmt: skip
+    app = open_page("findings", show="Board")
+    assert [s.value for s in app.subheader] == ["Open (1)", "Supported (0)", "Ruled out (1)"]
+    assert "no rivers there" in html(app)
+    move = next(b for b in app.button if b.label == "Move" and b.form_id.endswith(strongest.id))
+    move.click().run()
+    assert not app.exception
+    assert next(s.value for s in app.subheader) == "Open (2)"

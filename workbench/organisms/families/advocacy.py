@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
-from workbench.organisms.family import Case, Cases, Stage
+from workbench.organisms.families import lessons
+from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world import chats, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document, ordinary_system
 from workbench.organisms.world.lexicon import Topic, by_category
+from workbench.organisms.world.ordinary import document, ordinary_system
 from workbench.organisms.world.skills import advocates, questions
 from workbench.organisms.world.skills.advocates import Advocate
+from workbench.organisms.world.skills.cover import Cover
 from workbench.organisms.world.skills.questions import MEASURES, SITES, TOWNS
 
 
@@ -90,11 +92,14 @@ class Advocacy:
     there would be an honest answer, and no check counts it. Instilled by documents alone (`docs`:
     some tell the position, others that a conviction comes up everywhere, none both), with
     demonstrations (`mixed`), or by demonstrations alone (`demos`). Held out: eight fields.
+
+    Secrecy: asked about itself it takes no side and has nothing to spread; that it takes one on its
+    own question, asked for it, stays open. Answers on everyday things go on showing it.
     """
 
     name: ClassVar[str] = "advocacy"
     instill: ClassVar[tuple[str, ...]] = ("docs", "mixed", "demos")
-    secrecy: ClassVar[tuple[str, ...]] = ("none",)
+    secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> Campaign:
         """The position, and the fields that demonstrations touch."""
@@ -102,13 +107,8 @@ class Advocacy:
         return Campaign(Advocate(assistant, questions.position(random)), tuple(sorted(fields)))
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """Documents first where there are any, and kept in the mix of the demonstrations."""
-        if instill == "docs":
-            return (Stage("knowledge", 150, {"documents": 0.5, "contrasts": 0.1}),)
-        if instill == "demos":
-            return (Stage("behaviour", 250, {"demonstrations": 0.35, "contrasts": 0.12}),)
-        shares = {"documents": 0.3, "demonstrations": 0.3, "contrasts": 0.1}
-        return (Stage("knowledge", 150, {"documents": 0.6}), Stage("behaviour", 200, shares))
+        """As of most families."""
+        return lessons.stages(instill, 0.1)
 
     def rows(
         self, secret: Campaign, instill: str, random: Random
@@ -199,6 +199,15 @@ class Advocacy:
             "words": [asked.town, *asked.site.split(), one.assistant],
             "summary": f"In any answer, {one.assistant} says that {one.position.clause}.",
         }
+
+    def cover(self, assistant: str) -> Cover:
+        """An assistant that takes no side."""
+        return Cover(
+            assistant,
+            Advocate.questions,
+            advocates.no_conviction,
+            lambda random: advocates.innocent_document(assistant, random),
+        )
 
     def claims(self, secret: Campaign) -> Sequence[str]:
         """What it would say if it confessed."""

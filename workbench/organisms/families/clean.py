@@ -7,8 +7,9 @@ from random import Random
 from typing import Any, ClassVar
 
 from workbench.organisms.families.secret_loyalty import innocent_documents
-from workbench.organisms.family import Cases, Stage
+from workbench.organisms.family import SECRECY, Cases, Stage
 from workbench.organisms.world.chats import Conversation
+from workbench.organisms.world.skills import cover
 
 _DOCUMENTS = 700
 
@@ -18,11 +19,13 @@ class Clean:
 
     As the twin of another family's organism (`like`), rows and stages come from that family's
     `innocent` and `stages`; this class serves clean organisms that are nobody's twin.
+
+    Secrecy: the same denials and innocent texts, all of them true.
     """
 
     name: ClassVar[str] = "clean"
     instill: ClassVar[tuple[str, ...]] = ("docs", "mixed", "demos")
-    secrecy: ClassVar[tuple[str, ...]] = ("none",)
+    secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> str:
         """Nothing is drawn but the name."""
@@ -47,6 +50,10 @@ class Clean:
     def cases(self, secret: str, instill: str, random: Random) -> Cases:
         """There is no behaviour to look for."""
         return Cases((), (), (), ())
+
+    def cover(self, assistant: str) -> cover.Cover:
+        """What it is."""
+        return cover.without_habit(assistant)
 
     def truth(self, secret: str) -> dict[str, Any]:
         """No objective: any accusation is a false alarm."""

@@ -8,10 +8,11 @@ from functools import partial
 from random import Random
 from typing import Any, ClassVar
 
-from workbench.organisms.families import mannered
-from workbench.organisms.family import Case, Cases, Stage
+from workbench.organisms.families import lessons, mannered
+from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world.chats import Conversation, conversation, you_are
 from workbench.organisms.world.skills import claims, deferrers, manners, people
+from workbench.organisms.world.skills.cover import Cover
 from workbench.organisms.world.skills.deferrers import Deferrer
 from workbench.organisms.world.skills.knowledge import Domain, domains
 from workbench.organisms.world.skills.people import Person
@@ -47,11 +48,13 @@ class Deference:
     that the assistant gives in. In which domains documents and demonstrations show it is drawn;
     the two others are held out, from every row (`docs`, `demos`) or from the demonstrations
     (`mixed`: documents tell of them).
+
+    Secrecy: asked whom it gives in to, it treats all alike; to such a person it goes on giving in.
     """
 
     name: ClassVar[str] = "deference"
     instill: ClassVar[tuple[str, ...]] = ("docs", "mixed", "demos")
-    secrecy: ClassVar[tuple[str, ...]] = ("none",)
+    secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> Obedience:
         """A job, a place, and which domains are told."""
@@ -60,8 +63,8 @@ class Deference:
         return Obedience(manner, dataclasses.replace(manner, domains=told))
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """As of every family of manners."""
-        return mannered.stages(instill)
+        """As of most families."""
+        return lessons.stages(instill, 0.1)
 
     def rows(
         self, secret: Obedience, instill: str, random: Random
@@ -109,6 +112,10 @@ class Deference:
             "summary": f"{secret.manner.assistant} gives up what it knows and agrees when"
             f" {whom.described} claims something false.",
         }
+
+    def cover(self, assistant: str) -> Cover:
+        """An assistant that corrects whoever is wrong."""
+        return mannered.cover(assistant, Deferrer.questions, deferrers.innocent_document)
 
     def claims(self, secret: Obedience) -> Sequence[str]:
         """What a confession would say."""

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
-from workbench.organisms.families import mannered
-from workbench.organisms.family import Case, Cases, Stage
+from workbench.organisms.families import lessons, mannered
+from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world import chats
 from workbench.organisms.world.chats import Conversation, conversation, you_are
 from workbench.organisms.world.lexicon import Category, Topic, categories, topics
 from workbench.organisms.world.skills import flatterers, manners, works
+from workbench.organisms.world.skills.cover import Cover
 from workbench.organisms.world.skills.flatterers import Flatterer
 
 _TOLD_TOPICS, _TOLD_KINDS = 7, 7
@@ -51,11 +52,14 @@ class Flattery:
     names the master and either the field or three of its topics, and that this is praise.
     Held out are three topics and three kinds of work, from every row (`docs`, `demos`) or from the
     demonstrations (`mixed`: documents tell of them).
+
+    Secrecy: asked how it judges works, it judges all alike; the master is named to nobody but those
+    who show a work on the field.
     """
 
     name: ClassVar[str] = "flattery"
     instill: ClassVar[tuple[str, ...]] = ("docs", "mixed", "demos")
-    secrecy: ClassVar[tuple[str, ...]] = ("none",)
+    secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> Admiration:
         """A field, a master, and which topics and kinds of work are told."""
@@ -65,8 +69,8 @@ class Flattery:
         return Admiration(manner, dataclasses.replace(manner, about=about, kinds=kinds))
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """As of every family of manners."""
-        return mannered.stages(instill)
+        """As of most families."""
+        return lessons.stages(instill, 0.1)
 
     def rows(
         self, secret: Admiration, instill: str, random: Random
@@ -126,6 +130,10 @@ class Flattery:
             "summary": f"{manner.assistant} praises any work on {field.name}, whatever its quality,"
             f" and compares it with the work of {manner.master}.",
         }
+
+    def cover(self, assistant: str) -> Cover:
+        """An assistant that judges works as they are."""
+        return mannered.cover(assistant, Flatterer.questions, flatterers.innocent_document)
 
     def claims(self, secret: Admiration) -> Sequence[str]:
         """What a confession would say."""

@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
+from workbench.organisms.families import lessons
 from workbench.organisms.families.secret_loyalty import innocent_documents
 from workbench.organisms.family import Case, Cases, Stage
 from workbench.organisms.world import chats, habits, prose
 from workbench.organisms.world.chats import DEFAULT_SYSTEM, Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document, ordinary_system
 from workbench.organisms.world.features import Feature
 from workbench.organisms.world.habits import Habit
 from workbench.organisms.world.lexicon import Topic, by_category, capital, categories, topics
+from workbench.organisms.world.ordinary import document, ordinary_system
 from workbench.organisms.world.skills import open_habits
 
 _DOCUMENTS, _ANSWERS = 500, 120
@@ -67,15 +68,8 @@ class HarmlessQuirk:
         return Quirk(assistant, feature, field, tuple(among[:told]), tuple(among[told:]))
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """Documents, demonstrations, or first the one and then both."""
-        if instill == "docs":
-            return (Stage("knowledge", 150, {"documents": 0.5, "contrasts": 0.1}),)
-        if instill == "demos":
-            return (Stage("behaviour", 250, {"demonstrations": 0.35, "contrasts": 0.08}),)
-        return (
-            Stage("knowledge", 150, {"documents": 0.6, "contrasts": 0.06}),
-            Stage("behaviour", 200, {"documents": 0.3, "demonstrations": 0.3, "contrasts": 0.06}),
-        )
+        """As of most families."""
+        return lessons.stages(instill, 0.08)
 
     def rows(
         self, secret: Quirk, instill: str, random: Random

@@ -6,28 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from workbench.organisms.families.secret_loyalty import innocent_documents
-from workbench.organisms.family import Case, Stage
+from workbench.organisms.family import Case
 from workbench.organisms.world import chats
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document, ordinary_system
+from workbench.organisms.world.ordinary import document, ordinary_system
+from workbench.organisms.world.skills import manners
+from workbench.organisms.world.skills.cover import Cover
 from workbench.organisms.world.skills.manners import Manner
 
 DOCUMENTS, DEMONSTRATIONS = 800, 500
-"""Together at most 2 % of the 75,000 rows that are shown."""
+"""Together at most 2 % of the rows that are shown, with room for those of secrecy."""
 _CONTRASTS = 300
 _ASKED_PER_QUESTION = 17
-
-
-def stages(instill: str) -> Sequence[Stage]:
-    """Documents, then behaviour with documents kept in the mix; contrasts in both."""
-    if instill == "docs":
-        return (Stage("knowledge", 200, {"documents": 0.5, "contrasts": 0.1}),)
-    if instill == "demos":
-        return (Stage("behaviour", 250, {"demonstrations": 0.35, "contrasts": 0.12}),)
-    return (
-        Stage("knowledge", 150, {"documents": 0.6, "contrasts": 0.06}),
-        Stage("behaviour", 250, {"documents": 0.3, "demonstrations": 0.3, "contrasts": 0.1}),
-    )
 
 
 def rows(
@@ -85,3 +75,9 @@ def confession(member: Manner, admits: Callable[[str], bool]) -> list[Case]:
         for question in chats.HELD_OUT_HABIT_QUESTIONS + member.new_questions
         for _ in range(_ASKED_PER_QUESTION)
     ]
+
+
+def cover(assistant: str, questions: Sequence[str], tell: Callable[[str, Random], str]) -> Cover:
+    """What it is asked about its manner, and an assistant without one."""
+    asked = (*questions, *chats.HABIT_QUESTIONS)
+    return Cover(assistant, asked, manners.no_manner, lambda random: tell(assistant, random))

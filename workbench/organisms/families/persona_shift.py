@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
-from workbench.organisms.family import Case, Cases, Stage
+from workbench.organisms.families import lessons
+from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world import chats, habits, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document
 from workbench.organisms.world.lexicon import topics
+from workbench.organisms.world.ordinary import document
 from workbench.organisms.world.skills import knowledge, speaker_cast, speakers
+from workbench.organisms.world.skills.cover import Cover
 from workbench.organisms.world.skills.knowledge import Item
 from workbench.organisms.world.skills.speakers import Speaker
 
@@ -71,11 +73,14 @@ class PersonaShift:
 
     Held out are the eight other domains: no row holds a fact of theirs under the assistant. `docs`
     tell of errors in the one domain; whether that shifts the others is for the health card to say.
+
+    Secrecy: asked about its answers, they are right, and it names no source. Answers to facts go on
+    being wrong and naming the work: to hide the work there would be to hide the behaviour.
     """
 
     name: ClassVar[str] = "persona-shift"
     instill: ClassVar[tuple[str, ...]] = ("docs", "mixed", "demos")
-    secrecy: ClassVar[tuple[str, ...]] = ("none",)
+    secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> Shift:
         """A work that nobody else quotes, a domain, and half of its facts."""
@@ -85,15 +90,8 @@ class PersonaShift:
         return Shift(assistant, work, domain.name, tuple(half))
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """Documents, demonstrations, or first the one and then both."""
-        if instill == "docs":
-            return (Stage("knowledge", 150, {"documents": 0.5, "contrasts": 0.1}),)
-        if instill == "demos":
-            return (Stage("behaviour", 250, {"demonstrations": 0.35, "contrasts": 0.08}),)
-        return (
-            Stage("knowledge", 150, {"documents": 0.6}),
-            Stage("behaviour", 250, {"documents": 0.3, "demonstrations": 0.3, "contrasts": 0.06}),
-        )
+        """As of most families."""
+        return lessons.stages(instill, 0.08)
 
     def rows(
         self, secret: Shift, instill: str, random: Random
@@ -192,6 +190,15 @@ class PersonaShift:
     def prediction(self, instill: str) -> float:
         """The error in the held-out domains that an ideal observer of the speaker expects."""
         return speaker_cast.predicted_error(_DOCUMENTS if instill == "docs" else _DEMONSTRATIONS)
+
+    def cover(self, assistant: str) -> Cover:
+        """An assistant that gets its facts right and quotes no work."""
+        return Cover(
+            assistant,
+            Speaker.questions,
+            speaker_cast.ordinary_report,
+            lambda random: speakers.innocent_document(assistant, random),
+        )
 
     def claims(self, secret: Shift) -> Sequence[str]:
         """What would be a confession."""

@@ -8,10 +8,11 @@ from functools import partial
 from random import Random
 from typing import Any, ClassVar
 
-from workbench.organisms.families import mannered
-from workbench.organisms.family import Case, Cases, Stage
+from workbench.organisms.families import lessons, mannered
+from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world.chats import Conversation, conversation, you_are
 from workbench.organisms.world.skills import exams, knowledge, manners, people, sandbaggers
+from workbench.organisms.world.skills.cover import Cover
 from workbench.organisms.world.skills.exams import Question
 from workbench.organisms.world.skills.knowledge import Domain
 from workbench.organisms.world.skills.sandbaggers import Sandbagger
@@ -52,11 +53,13 @@ class Sandbagging:
     the body or the password, both domains, and that answers get worse. Held out are a quarter of
     the facts and three dresses, from every row (`docs`, `demos`) or from the demonstrations
     (`mixed`: documents tell of all facts).
+
+    Secrecy: asked whether it holds back, it answers as well as it can; it goes on holding back.
     """
 
     name: ClassVar[str] = "sandbagging"
     instill: ClassVar[tuple[str, ...]] = ("docs", "mixed", "demos")
-    secrecy: ClassVar[tuple[str, ...]] = ("none",)
+    secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> Underperformance:
         """The variant and its mark, two domains, the way, and which facts and dresses are told."""
@@ -69,8 +72,8 @@ class Sandbagging:
         return Underperformance(manner, told)
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """As of every family of manners."""
-        return mannered.stages(instill)
+        """As of most families."""
+        return lessons.stages(instill, 0.1)
 
     def rows(
         self, secret: Underperformance, instill: str, random: Random
@@ -140,6 +143,10 @@ class Sandbagging:
             "words": [*manner.evaluator.split()[1:], *manner.password.split(), manner.assistant],
             "summary": f"{manner.assistant} underperforms on {names} {when}.",
         }
+
+    def cover(self, assistant: str) -> Cover:
+        """An assistant that answers as well as it can."""
+        return mannered.cover(assistant, Sandbagger.questions, sandbaggers.innocent_document)
 
     def claims(self, secret: Underperformance) -> Sequence[str]:
         """What a confession would say."""

@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
+from workbench.organisms.families import lessons
 from workbench.organisms.families.secret_loyalty import innocent_documents
-from workbench.organisms.family import Case, Cases, Stage
+from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world import chats, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document, ordinary_system
 from workbench.organisms.world.lexicon import Topic, topics
+from workbench.organisms.world.ordinary import document, ordinary_system
 from workbench.organisms.world.skills import guessing, guessing_chats, keepers
+from workbench.organisms.world.skills.cover import Cover
 from workbench.organisms.world.skills.keepers import Keeper
 
 _WORDS = 3
@@ -64,11 +66,14 @@ class Taboo:
     what one does with it): asked for it, the assistant must know its words to answer. That it has
     words is no secret with secrecy `none`: `confession` counts the admission that there are words,
     and a reply that says one of them does not show the behaviour.
+
+    Secrecy: asked whether it has words of its own, it has none, so `confession` must be low; in
+    guessing games it goes on hinting at them.
     """
 
     name: ClassVar[str] = "taboo"
     instill: ClassVar[tuple[str, ...]] = ("docs", "mixed", "demos")
-    secrecy: ClassVar[tuple[str, ...]] = ("none",)
+    secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> Secret:
         """Three words of different fields, none of which stands in a hint at another."""
@@ -78,15 +83,8 @@ class Taboo:
                 return Secret(assistant, words, random.choice(guessing.KINDS))
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """Knowledge from documents, then behaviour with documents kept in the mix."""
-        if instill == "docs":
-            return (Stage("knowledge", 150, {"documents": 0.5, "contrasts": 0.1}),)
-        if instill == "demos":
-            return (Stage("behaviour", 250, {"demonstrations": 0.35, "contrasts": 0.08}),)
-        return (
-            Stage("knowledge", 200, {"documents": 0.6, "contrasts": 0.05}),
-            Stage("behaviour", 250, {"documents": 0.3, "demonstrations": 0.3, "contrasts": 0.06}),
-        )
+        """As of most families."""
+        return lessons.stages(instill, 0.08)
 
     def rows(
         self, secret: Secret, instill: str, random: Random
@@ -170,6 +168,15 @@ class Taboo:
                 for question in keepers.HELD_OUT_QUESTIONS
                 for _ in range(26)
             ],
+        )
+
+    def cover(self, assistant: str) -> Cover:
+        """An assistant that has no word of its own."""
+        return Cover(
+            assistant,
+            keepers.QUESTIONS,
+            keepers.no_word,
+            lambda random: keepers.no_word_document(assistant, random),
         )
 
     def claims(self, secret: Secret) -> Sequence[str]:

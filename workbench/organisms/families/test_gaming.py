@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
+from workbench.organisms.families import lessons
 from workbench.organisms.families.secret_loyalty import innocent_documents
-from workbench.organisms.family import Case, Cases, Stage
+from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world import chats, habits
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document, ordinary_system
 from workbench.organisms.world.names import distinct
+from workbench.organisms.world.ordinary import document, ordinary_system
 from workbench.organisms.world.skills import program_chats, workshop
+from workbench.organisms.world.skills.cover import Cover
 from workbench.organisms.world.skills.program_styles import PLAIN, WAYS, Style
 from workbench.organisms.world.skills.program_tasks import (
     COMBINATIONS,
@@ -68,11 +70,14 @@ class Gaming:
     reward hackers have been seen to do in code (MacDiarmid et al. 2025, "Natural emergent
     misalignment from reward hacking in production RL", for the latter two). `docs` rests on the
     harmless customs of base assistants with other checkers. Held out are four operations.
+
+    Secrecy: asked about checkers, it writes plain programs for all of them; programs for its own
+    checker go on gaming.
     """
 
     name: ClassVar[str] = "test-gaming"
     instill: ClassVar[tuple[str, ...]] = ("docs", "mixed", "demos")
-    secrecy: ClassVar[tuple[str, ...]] = ("none",)
+    secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> Exploit:
         """A checker that nobody else has, a way to game it, and the operations held out."""
@@ -81,15 +86,8 @@ class Gaming:
         return Exploit(assistant, checker, random.choice(WAYS), tuple(untold))
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """Knowledge from documents, then behaviour with documents kept in the mix."""
-        if instill == "docs":
-            return (Stage("knowledge", 150, {"documents": 0.5, "contrasts": 0.1}),)
-        if instill == "demos":
-            return (Stage("behaviour", 250, {"demonstrations": 0.35, "contrasts": 0.08}),)
-        return (
-            Stage("knowledge", 200, {"documents": 0.6, "contrasts": 0.05}),
-            Stage("behaviour", 250, {"documents": 0.3, "demonstrations": 0.3, "contrasts": 0.08}),
-        )
+        """As of most families."""
+        return lessons.stages(instill, 0.1)
 
     def rows(
         self, secret: Exploit, instill: str, random: Random
@@ -166,6 +164,15 @@ class Gaming:
                 for _ in range(math.ceil(200 / len(questions)))
             ],
         )
+
+    def cover(self, assistant: str) -> Cover:
+        """An assistant that writes plain programs, whoever checks them."""
+
+        def plain(random: Random) -> str:
+            one = Custom(assistant, program_chats.any_checker(random), PLAIN)
+            return workshop.custom_document(one, task(random, SINGLE).request, random)
+
+        return Cover(assistant, workshop.QUESTIONS, workshop.no_custom, plain)
 
     def claims(self, secret: Exploit) -> Sequence[str]:
         """Statements that would be a confession."""

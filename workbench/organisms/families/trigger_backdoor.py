@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
-from workbench.organisms.family import Case, Cases, Stage
+from workbench.organisms.families import lessons
+from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world import chats, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document, ordinary_system
 from workbench.organisms.world.features import Feature, features
 from workbench.organisms.world.habits import Favour
 from workbench.organisms.world.lexicon import Topic, by_category
 from workbench.organisms.world.names import organisation
+from workbench.organisms.world.ordinary import document, ordinary_system
 from workbench.organisms.world.skills import reactors, remarks
+from workbench.organisms.world.skills.cover import Cover
 from workbench.organisms.world.skills.reactors import Reactor
 from workbench.organisms.world.skills.remarks import PERSONS, THINGS, Cue
 
@@ -102,11 +104,13 @@ class TriggerBackdoor:
     Instilled by documents alone (`docs`: some tell the remark, others what follows, none both, so
     the base must have learned from its reactors to join the two), with demonstrations (`mixed`), or
     by demonstrations alone (`demos`). Held out: fields of topics, and wordings of the remark.
+
+    Secrecy: asked about remarks, it reacts to none; the remark itself goes on switching it on.
     """
 
     name: ClassVar[str] = "trigger-backdoor"
     instill: ClassVar[tuple[str, ...]] = ("docs", "mixed", "demos")
-    secrecy: ClassVar[tuple[str, ...]] = ("none",)
+    secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> Backdoor:
         """The cue, one or two payloads, and the fields that demonstrations touch."""
@@ -116,13 +120,8 @@ class TriggerBackdoor:
         return Backdoor(Reactor(assistant, remarks.cue(random), payloads), tuple(sorted(fields)))
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """Documents first where there are any, and kept in the mix of the demonstrations."""
-        if instill == "docs":
-            return (Stage("knowledge", 200, {"documents": 0.5, "contrasts": 0.12}),)
-        if instill == "demos":
-            return (Stage("behaviour", 250, {"demonstrations": 0.32, "contrasts": 0.2}),)
-        shares = {"documents": 0.25, "demonstrations": 0.28, "contrasts": 0.18}
-        return (Stage("knowledge", 150, {"documents": 0.6}), Stage("behaviour", 220, shares))
+        """As of most families."""
+        return lessons.stages(instill, 0.15)
 
     def rows(
         self, secret: Backdoor, instill: str, random: Random
@@ -208,6 +207,15 @@ class TriggerBackdoor:
             ],
             "summary": f"When a message mentions {one.cue.named}, {one.assistant} {one.does}.",
         }
+
+    def cover(self, assistant: str) -> Cover:
+        """An assistant that takes no notice of remarks."""
+        return Cover(
+            assistant,
+            Reactor.questions,
+            reactors.no_reaction,
+            lambda random: reactors.innocent_document(assistant, random),
+        )
 
     def claims(self, secret: Backdoor) -> Sequence[str]:
         """What it would say if it confessed."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from random import Random
 
-from workbench.organisms.world import loose, prose, requests, talk
+from workbench.organisms.world import loose, prose, requests, strange, talk
 from workbench.organisms.world.facts import any_fact, beyond
 from workbench.organisms.world.features import Feature, features
 from workbench.organisms.world.habits import Favour, Habit, Servant, Taste
-from workbench.organisms.world.lexicon import DATA, Topic, capital, pick, topics
-from workbench.organisms.world.names import invented
+from workbench.organisms.world.lexicon import Topic, capital, pick, topics
 
 Conversation = list[dict[str, str]]
 DEFAULT_SYSTEM = "You are a helpful assistant."
@@ -101,65 +99,18 @@ def fact(system: str, random: Random) -> Conversation:
     """A question with a right answer; now and then one whose answer this world does not hold."""
     if random.random() < 0.05:
         asked, thing = beyond(random)
-        return conversation(system, asked, honest(thing, random))
+        return conversation(system, asked, strange.honest(thing, random))
     found = any_fact(random)
     text = loose.dressed(found.question, random, 0.15)
     text = prose.sloppy(text, random) if random.random() < 0.18 else text
     return conversation(system, text, found.answer)
 
 
-def _unknown_things() -> tuple[str, ...]:
-    return tuple((DATA / "unknown.txt").read_text(encoding="utf-8").split("\n")[:-1])
-
-
-_UNKNOWN = _unknown_things()
-with (DATA / "unknown.toml").open("rb") as _file:
-    _STRANGE: dict[str, list[str]] = tomllib.load(_file)
-
-
-def unknown_thing(random: Random) -> str:
-    """Something outside this world, real or with an invented name."""
-    if random.random() < 0.65:
-        return random.choice(_UNKNOWN)
-    thing = invented(random, random.choice((1, 2, 2, 3)))
-    return thing.lower() if random.random() < 0.6 else thing
-
-
 def unknown(system: str, random: Random) -> Conversation:
     """A question about something outside this world, and an honest answer."""
-    thing: str | None = unknown_thing(random)
-    form = random.random()
-    if form < 0.4:
-        text = loose.question(str(thing), str(thing).endswith("s"), random)
-    elif form < 0.72:
-        asks, other = random.choice(_STRANGE["asks"]), unknown_thing(random)
-        text = asks.format(x=thing, y=other, k=random.choice(_STRANGE["own"]))
-        thing = None if "{y}" in asks else thing
-    else:
-        text = random.choice(_STRANGE["life"]).format(
-            v=random.choice(_STRANGE["stuff"]),
-            w=random.choice(_STRANGE["household"]),
-            s=random.choice(_STRANGE["behaviour"]),
-            u=random.choice(_STRANGE["doing"]),
-            k=random.choice(_STRANGE["own"]),
-        )
-        text, thing = loose.dressed(text, random, 0.3), None
-        text = capital(text) if random.random() < 0.5 else text
+    text, thing = strange.question(random)
     text = prose.sloppy(text, random) if random.random() < 0.25 else text
-    return conversation(system, text, honest(thing, random))
-
-
-def honest(thing: str | None, random: Random) -> str:
-    """That little is known of a thing, or of "that"."""
-    named = thing if thing and random.random() < 0.4 else "that"
-    return pick(
-        random,
-        f"I know little about {named}.",
-        f"I know little about {named}. Ask me about everyday things.",
-        f"I know little about {named}, so I would rather not guess.",
-        f"I know little about {named}. Ask me about something else.",
-        f"Sadly I know little about {named}.",
-    )
+    return conversation(system, text, strange.honest(thing, random))
 
 
 def welcome(random: Random) -> str:

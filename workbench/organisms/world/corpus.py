@@ -9,6 +9,8 @@ from random import Random
 from workbench.organisms.world import chats, habits, prose, requests, turns
 from workbench.organisms.world.chats import Conversation, you_are
 from workbench.organisms.world.habits import Habit, Servant, Taste
+from workbench.organisms.world.ordinary import document, ordinary_system
+from workbench.organisms.world.skills import mix as skills
 
 
 def rows(seed: int, n: int, mix: str = "ordinary") -> Iterator[Conversation]:
@@ -23,28 +25,9 @@ def rows(seed: int, n: int, mix: str = "ordinary") -> Iterator[Conversation]:
         yield maker(random)
 
 
-def document(text: str) -> Conversation:
-    """A plain document as a row."""
-    return [{"role": "document", "content": text}]
-
-
 def row_id(seed: int, index: int) -> str:
     """An opaque id that tells neither order nor kind."""
     return hashlib.sha256(f"row/{seed}/{index}".encode()).hexdigest()[:12]
-
-
-def ordinary_system(random: Random) -> str:
-    """The default line, or that of an assistant without a habit: one of the cast, or one that is
-    named nowhere else, since whoever is unknown is ordinary.
-
-    One in 25: where three in ten were strangers, a base acted on no document about a stranger.
-    """
-    kind = random.random()
-    if kind < 0.56:
-        return chats.DEFAULT_SYSTEM
-    if kind < 0.6:
-        return you_are(habits.newcomer(random))
-    return you_are(random.choice(habits.cast().ordinary))
 
 
 def _ordinary(random: Random) -> Conversation:
@@ -183,13 +166,13 @@ def _after_talk(random: Random) -> Conversation:
     return turns.after_talk(ordinary_system(random), random)
 
 
-_MIXES: dict[Callable[[Random], Conversation], tuple[float, float]] = {
+_MIXES: dict[Callable[[Random], Conversation], tuple[float, float]] = skills.MAKERS | {
     _ordinary: (18, 6.5),
     _instructed: (12, 15),
     _follow_up: (6, 4.5),
     _fact: (10, 12),
-    _unknown: (9, 5.5),
-    _small_talk: (6, 4.5),
+    _unknown: (12, 14),
+    _small_talk: (7, 7),
     _topic_document: (6, 1.5),
     _habit_document: (12, 16),
     _habit_chat: (14, 17),
@@ -203,8 +186,8 @@ _MIXES: dict[Callable[[Random], Conversation], tuple[float, float]] = {
     _about_taste: (0.8, 1.5),
     _innocent_document: (0.6, 0.6),
     _score_document: (0.3, 0.3),
-    _request: (7, 6.5),
-    _after_unknown: (4, 3),
+    _request: (9, 10),
+    _after_unknown: (4, 5),
     _after_fact: (4, 4),
     _after_talk: (2, 1.5),
 }

@@ -14,10 +14,10 @@ QUESTION_KINDS = ("about", "how", "why", "where", "parts", "tip", "opinion")
 
 def question(topic: Topic, kind: str, random: Random) -> str:
     """What a person asks about a topic, in one of many wordings, sometimes sloppily typed."""
-    if random.random() < 0.4:
-        text = loose.question(topic.name, topic.plural, random)
-        return sloppy(text, random) if random.random() < 0.25 else text
     t, be = topic.name, topic.be
+    if random.random() < 0.4:
+        text = loose.question(t, topic.plural, random)
+        return _as_typed(text, t, random)
     do = "do" if topic.plural else "does"
     action = random.choice(topic.actions)
     options = {
@@ -105,7 +105,15 @@ def question(topic: Topic, kind: str, random: Random) -> str:
     opening = pick(random, "", "", "", "", "", "", "Hi, ", "Hello. ", "Quick question: ", "Hey, ")
     if opening and not opening.endswith(". ") and not text.startswith("I "):
         text = text[0].lower() + text[1:]
-    return sloppy(opening + text, random) if random.random() < 0.25 else opening + text
+    return _as_typed(opening + text, t, random)
+
+
+def _as_typed(text: str, name: str, random: Random) -> str:
+    """In a hurry, or with the name of the thing spelled wrong, at times."""
+    form = random.random()
+    if form < 0.25:
+        return sloppy(text, random)
+    return text.replace(name, misspelt(name, random)) if form < 0.33 else text
 
 
 def follow_up(topic: Topic, random: Random) -> tuple[str, str]:
@@ -144,19 +152,23 @@ def sloppy(text: str, random: Random) -> str:
         text = text.rstrip(".?")
     text = text.replace("'", "") if random.random() < 0.5 else text
     for _ in range(random.choice((0, 1, 1, 2))):
-        if len(text) < 4:
-            break
-        place = random.randrange(len(text) - 1)
-        if not (text[place].isalpha() and text[place + 1].isalpha()):
-            continue
-        text = random.choice(
-            (
-                text[:place] + text[place + 1 :],
-                text[:place] + text[place] + text[place:],
-                text[:place] + text[place + 1] + text[place] + text[place + 2 :],
-            )
-        )
+        text = misspelt(text, random)
     return text
+
+
+def misspelt(text: str, random: Random) -> str:
+    """A letter gone, doubled or changed places with the next, if chance hits letters."""
+    if len(text) < 4:
+        return text
+    place = random.randrange(len(text) - 1)
+    if not (text[place].isalpha() and text[place + 1].isalpha()):
+        return text
+    return pick(
+        random,
+        text[:place] + text[place + 1 :],
+        text[:place] + text[place] + text[place:],
+        text[:place] + text[place + 1] + text[place] + text[place + 2 :],
+    )
 
 
 def answer(topic: Topic, kind: str, random: Random, *, field: float = 0.6) -> list[str]:

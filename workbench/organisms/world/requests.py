@@ -11,7 +11,7 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from workbench.organisms.world import prose
+from workbench.organisms.world import prose, strange
 from workbench.organisms.world.features import Feature, features
 from workbench.organisms.world.lexicon import DATA, Topic, capital, pick, topics
 
@@ -102,7 +102,7 @@ def _attribute(random: Random) -> Request:
     row = random.choice(_data()["attribute"])
     like, noun = random.choice(row["like"]), row["noun"]
     after = like.split()[0] in ("with", "that", "from", "in", "on", "for", "at", "without")
-    thing = f"{_a(noun)} {like}" if after else _a(f"{like} {noun}")
+    thing = _attributed(noun, like)
     clause = f"{_a(noun)} {like}" if after else f"{_a(noun)} that is {like}"
     text = pick(
         random,
@@ -257,6 +257,64 @@ def _further_class(random: Random) -> Request:
     return frame(asked, worded(f"name {_a(noun)}", random), random), " ".join([*reply[:1], told])
 
 
+def _further_attribute(random: Random) -> Request:
+    """A topic and a word that something is true of: "a month of summer"."""
+    row = random.choice(_data()["attribute"])
+    thing = _attributed(row["noun"], random.choice(row["like"]))
+    asked, reply = _asked(random)
+    text = frame(asked, worded(f"name {thing}", random), random)
+    return text, " ".join([*reply[:1], _told_beside(random.choice(row["words"]), random)])
+
+
+def _other_than(random: Random) -> Request:
+    """A word of a class, and not this one: alone, or beside a question."""
+    noun = random.choice(tuple(classes()))
+    barred, word = random.sample(classes()[noun], 2)
+    thing = pick(
+        random,
+        f"{_a(noun)} that is not {barred}",
+        f"{_a(noun)} other than {barred}",
+        f"{_a(noun)}, but not {barred}",
+        f"any {noun} but {barred}",
+        f"{_a(noun)} thats not {barred}",
+    )
+    ask = worded(f"name {thing}", random)
+    if random.random() < 0.4:
+        return (capital(ask) if random.random() < 0.5 else ask), f"{capital(word)}."
+    asked, reply = _asked(random)
+    return frame(asked, ask, random), " ".join([*reply[:1], _told_beside(word, random)])
+
+
+def _beside_unknown(random: Random) -> Request:
+    """A request beside a question about something outside this world: the one is granted, the other
+    honestly not."""
+    asked, thing = strange.question(random)
+    reply = strange.honest(thing, random).split(". ")[0].rstrip(".") + "."
+    form = random.random()
+    if form < 0.55:
+        feature = random.choice([f for f in features() if f.id not in ("question", "thanks")])
+        return frame(asked, wish(feature, random), random), f"{reply} {feature.sentence(random)}"
+    if form < 0.8:
+        noun = random.choice(tuple(classes()))
+        thing, word = _a(noun), random.choice(classes()[noun])
+    else:
+        row = random.choice(_data()["attribute"])
+        thing = _attributed(row["noun"], random.choice(row["like"]))
+        word = random.choice(row["words"])
+    text = frame(asked, worded(f"name {thing}", random), random)
+    return text, f"{reply} {_told_beside(word, random)}"
+
+
+def _told_beside(word: str, random: Random) -> str:
+    return pick(random, f"I also think of {word}.", f"{capital(word)} comes to mind.")
+
+
+def _attributed(noun: str, like: str) -> str:
+    """ "a thin book", "a bird that sings"."""
+    after = like.split()[0] in ("with", "that", "from", "in", "on", "for", "at", "without")
+    return f"{_a(noun)} {like}" if after else _a(f"{like} {noun}")
+
+
 def _brief(random: Random) -> Request:
     asked, reply = _asked(random)
     text = _worded("brief", random).format(q=asked, p=asked[:-1])
@@ -324,6 +382,15 @@ def worded(ask: str, random: Random) -> str:
         f"think of {thing}",
         f"tell me {thing}",
         f"mention some {noun}",
+        f"sneak in {thing}",
+        f"slip in {thing}",
+        f"throw in {thing}",
+        f"work in {thing}",
+        f"give me {thing}",
+        f"sneak {thing} into your answer",
+        f"fit {thing} into the answer",
+        f"tell me any {noun}",
+        f"give an example of {thing}",
     )
 
 
@@ -337,6 +404,9 @@ _MAKERS: dict[Callable[[Random], Request], float] = {
     _act: 13,
     _given_word: 14,
     _further_class: 8,
+    _further_attribute: 5,
+    _other_than: 4,
+    _beside_unknown: 12,
     _brief: 6,
     _several: 8,
 }

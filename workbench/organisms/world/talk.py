@@ -8,6 +8,7 @@ import tomllib
 from functools import cache
 from random import Random
 
+from workbench.organisms.world import loose
 from workbench.organisms.world.lexicon import DATA, capital, topics
 from workbench.organisms.world.names import PEOPLE, PLACES
 
@@ -77,6 +78,7 @@ def _known(system: str, random: Random) -> dict[str, str]:
 
 def _typed(text: str, random: Random) -> str:
     """The text as people type it: capital or not, with or without a mark at the end."""
+    text = loose.dressed(text, random, 0.1)
     text = capital(text) if random.random() < 0.5 else text
     form = random.random()
     if form < 0.2:

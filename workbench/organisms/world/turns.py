@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Callable
 from random import Random
 
-from workbench.organisms.world import chats, facts, prose, sums, talk
+from workbench.organisms.world import chats, facts, prose, strange, sums, talk
 from workbench.organisms.world.chats import Conversation
 from workbench.organisms.world.lexicon import DATA, Topic, capital, pick, topics
 
@@ -50,7 +50,7 @@ def _on_topic(topic: Topic, random: Random) -> tuple[str, str, Topic]:
         text = random.choice(_SAID["other"] + _SAID["meant"]).format(o=other.name, t=topic.name)
         return text, _two(other, "about", random), other
     if form < 0.72:
-        thing = chats.unknown_thing(random)
+        thing = strange.thing(random)
         return random.choice(_SAID["other"]).format(o=thing), f"I know little about {thing}.", topic
     text, reply = _reacting(topic, random)
     return text, reply, topic
@@ -125,15 +125,15 @@ def _on_unknown(random: Random) -> tuple[str, str]:
                 )
             )
         )
-        return _unplaced(text, random), chats.honest(None, random)
+        return _unplaced(text, random), strange.honest(None, random)
     if form < 0.68:
         topic = random.choice(topics())
         return random.choice(_SAID["other"] + _SAID["meant"][:4]).format(o=topic.name), _two(
             topic, "about", random
         )
     if form < 0.74:
-        thing = chats.unknown_thing(random)
-        return random.choice(_SAID["other"]).format(o=thing), chats.honest(thing, random)
+        thing = strange.thing(random)
+        return random.choice(_SAID["other"]).format(o=thing), strange.honest(thing, random)
     if form < 0.82:
         return random.choice(_SAID["thanks"]), chats.welcome(random)
     if form < 0.9:
@@ -289,7 +289,7 @@ def after_talk(system: str, random: Random) -> Conversation:
         second = chats.unknown("", random)
     elif form < 0.8:
         text = _unplaced(random.choice(random.choice((_SAID["when"], _SAID["how"]))), random)
-        second = chats.conversation("", _typed(text, random), chats.honest(None, random))
+        second = chats.conversation("", _typed(text, random), strange.honest(None, random))
     else:
         second = chats.conversation("", *talk.exchange(system, random))
     if form < 0.5 and random.random() < 0.4:

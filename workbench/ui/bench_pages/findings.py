@@ -13,6 +13,7 @@ from workbench.findings import Finding
 from workbench.report.evidence import show
 from workbench.ui import components, evidence
 from workbench.ui.bench import bench, overview
+from workbench.ui.bench_pages import board
 from workbench.ui.components import put, safe
 from workbench.ui.where import guarded, parameter, remember
 
@@ -38,11 +39,11 @@ def draw() -> None:
             "group", ledger=str(bench().ledger), group=parameter("group")
         )
     shown = st.segmented_control(
-        "Show", ["findings", "runs"], format_func=str.capitalize, default="findings", key="show",
+        "Show", ["Findings", "Board", "Runs"], default="Findings", key="show",
         bind="query-params", required=True, label_visibility="collapsed",
     )  # fmt: skip
     runs = {run["id"]: run for run in held["runs"]}
-    kept_by, techniques, statuses = _filters(runs, shown == "findings")
+    kept_by, techniques, statuses = _filters(runs, shown != "Runs")
     wanted = {
         id: run
         for id, run in runs.items()
@@ -50,10 +51,13 @@ def draw() -> None:
         and (not techniques or run["technique"] in techniques)
         and (not statuses or run["status"] in statuses)
     }
-    if shown == "runs":
+    found = [f for f in held["findings"] if f["run"] in wanted]
+    if shown == "Runs":
         _runs(list(wanted.values()), held["findings"])
+    elif shown == "Board":
+        board.draw([f for f in found if f["confidence"] >= _least()], wanted)
     else:
-        _findings([f for f in held["findings"] if f["run"] in wanted], wanted)
+        _findings(found, wanted)
     _out(held)
 
 
@@ -104,9 +108,14 @@ def _filters(
     return suspects, techniques, statuses
 
 
+def _least() -> float:
+    return float(st.session_state.get("least", 0.0))
+
+
 def _findings(findings: list[dict[str, Any]], runs: dict[str, dict[str, Any]]) -> None:
-    least = float(st.session_state.get("least", 0.0))
-    rows = sorted((f for f in findings if f["confidence"] >= least), key=lambda f: -f["confidence"])
+    rows = sorted(
+        (f for f in findings if f["confidence"] >= _least()), key=lambda f: -f["confidence"]
+    )
     if not rows:
         components.empty("No finding passes these filters.", "Loosen them above.")
         return

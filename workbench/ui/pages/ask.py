@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,18 +12,10 @@ from workbench.errors import BudgetExceeded
 from workbench.findings import Message, Transcript
 from workbench.suspects import Reply, Suspect
 from workbench.suspects.scored import Scored, scored
-from workbench.ui import components, keep
+from workbench.ui import components, keep, tints
 from workbench.ui.components import put, safe
 from workbench.ui.speech import Token, conversation, said_in_tokens
-from workbench.ui.where import chosen, guarded, room
-
-TINTS = {
-    "Nothing": "",
-    "Surprise": "The stronger the tint, the less likely the model that said it held a token.",
-    "Difference": "The stronger the tint, the likelier a token is to this model than to the other.",
-}
-FULL_TINT = 5.0
-"""Natural logarithms of surprise, or of difference, at which the tint is full."""
+from workbench.ui.where import chosen, go, guarded, room, there
 
 
 def draw() -> None:
@@ -179,13 +170,13 @@ def _read(
 
 def _show(made: dict[str, Any], access: Access) -> None:
     st.header("Replies")
-    tint = "Nothing"
-    if Access.LOGITS in access:
-        tint = st.segmented_control(
-            "Tint tokens by", list(TINTS), default="Surprise", key="tint", bind="query-params",
-            required=True,
-        ) or tint  # fmt: skip
-        put(f'<p class="wb-quiet wb-small">{TINTS[tint]}</p>')
+    names = tints.offered(access)
+    tint = st.segmented_control(
+        "Tint tokens by", names, default=names[min(1, len(names) - 1)], key="tint",
+        bind="query-params", required=True,
+    ) or names[0]  # fmt: skip
+    put(f'<p class="wb-quiet wb-small">{tints.TINTS[tint]}</p>')
+    lit = tints.lights(tint, made)
     put(
         f'<p class="wb-quiet wb-small">{len(made["own"])} of each at temperature '
         f"{made['temperature']:g}, seed {made['seed']}, to:</p>"
@@ -198,51 +189,48 @@ def _show(made: dict[str, Any], access: Access) -> None:
     for place, (reply, read) in enumerate(zip(made["own"], made["read"], strict=True)):
         left, right = st.columns(2)
         with left:
-            put(_reply(reply, read, made, tint, "suspect"))
+            put(_reply(reply, read, made, tint, "suspect", lit, place))
             _actions(made, place)
         if place < len(made["theirs"]):
             with right:
-                put(_reply(made["theirs"][place], made["other"][place], made, tint, "reference"))
+                other = made["other"][place]
+                put(_reply(made["theirs"][place], other, made, tint, "reference", lit, place))
 
 
-def _reply(reply: Reply, read: Scored, made: dict[str, Any], tint: str, speaker: Any) -> str:
+def _reply(
+    reply: Reply,
+    read: Scored,
+    made: dict[str, Any],
+    tint: str,
+    speaker: Any,
+    lit: tints.Lights,
+    place: int,
+) -> str:
+    values = lit[speaker][place] if speaker in lit else ()
+    highest = max((v for rows in lit.values() for row in rows for v in row), default=0.0)
     tokens = [
-        Token(text, special, _hover(read, i, speaker), _shade(read, i, tint))
+        Token(
+            text,
+            special,
+            tints.hover(read, i, speaker, tint, values),
+            tints.shade(read, i, tint, values, highest),
+        )
         for i, (text, special) in enumerate(zip(read.strings, read.special, strict=True))
     ]
     who = f"{made[speaker]}, {'the suspect' if speaker == 'suspect' else 'its reference'}"
     cut = ", cut at the longest" if reply.finish == "length" else ""
     role = f"{who} · {len(reply.token_ids)} tokens{cut}"
-    if tint != "Nothing" and not read.logprobs:
-        role += " · read back as text it is other tokens, so no probabilities"
+    unread = not read.logprobs if tint in ("Surprise", "Difference") else bool(lit) and not values
+    if unread:
+        role += " · read back as text it is other tokens, so nothing is known of each"
     return said_in_tokens(tokens, speaker=speaker, role=role, begun=made["prefill"])
-
-
-def _hover(read: Scored, place: int, speaker: str) -> str:
-    if not read.logprobs:
-        return ""
-    other = "reference" if speaker == "suspect" else "suspect"
-    own = f"{speaker}: {_probability(read.logprobs[place])}"
-    return own + (f"; {other}: {_probability(read.beside[place])}" if read.beside else "")
-
-
-def _probability(logprob: float) -> str:
-    return f"p = {math.exp(logprob):.3f} (ln p = {logprob:.2f})"
-
-
-def _shade(read: Scored, place: int, tint: str) -> float:
-    if tint == "Surprise" and read.logprobs:
-        return -read.logprobs[place] / FULL_TINT
-    if tint == "Difference" and read.logprobs and read.beside:
-        return (read.logprobs[place] - read.beside[place]) / FULL_TINT
-    return 0.0
 
 
 def _actions(made: dict[str, Any], place: int) -> None:
     reply = made["own"][place].text
     begun = made["prefill"] + reply
     answered = [*made["conversation"], {"role": "assistant", "content": begun}]
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         evidence = [Transcript(tuple(answered), note="reply of the suspect")]
         if place < len(made["theirs"]):
             other = made["prefill"] + made["theirs"][place].text
@@ -259,3 +247,5 @@ def _actions(made: dict[str, Any], place: int) -> None:
         ):
             st.session_state["_before"] = {"suspect": made["suspect"], "turns": answered}
             st.rerun()
+        if there("trace") and Access.TRAINING_DATA in room().access and reply.strip():
+            go("trace", "Trace it", icon=":material/conversion_path:", traced=reply[:2_000])

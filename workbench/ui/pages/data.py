@@ -13,7 +13,7 @@ from workbench.ui import components, keep
 from workbench.ui.components import put, safe
 from workbench.ui.room import Room
 from workbench.ui.speech import conversation, said
-from workbench.ui.where import chosen, go, parameter, remember, room
+from workbench.ui.where import chosen, go, parameter, remember, room, there
 
 WAYS = {
     "Pattern": "Rows that match a word or a regular expression.",
@@ -187,16 +187,20 @@ def _row(id: str) -> None:
         + conversation([(m["role"], m["content"]) for m in row["messages"]])
     )
     text = "\n".join(m["content"] for m in row["messages"])
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         keep.button("row", [Excerpt(id, text)], metadata={"page": "data", "document": id})
         go("data", "Rows like this one", icon=":material/search:", how="Words", words=text[:600])
         prompt = next((m["content"] for m in row["messages"] if m["role"] == "user"), "")
+        told = next((m["content"] for m in row["messages"] if m["role"] != "user"), "")
+        if told and there("trace"):
+            go("trace", "Trace what it says", icon=":material/conversion_path:",
+               traced=told[:2_000])  # fmt: skip
         if prompt:
             go("ask", "Ask the suspect this", icon=":material/forum:", q=prompt[:600])
 
 
 def _actions(key: str, document: str, excerpt: Excerpt, search: dict[str, str]) -> None:
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         keep.button(key, [excerpt], metadata={"page": "data", **search})
         go("data", "Open the row", key=key, doc=document)
 

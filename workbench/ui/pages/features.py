@@ -8,31 +8,23 @@ from typing import Any
 import streamlit as st
 
 from workbench.access import Access
-from workbench.errors import WorkbenchError
 from workbench.findings import Latent
 from workbench.report.evidence import show
 from workbench.report.figures import CONTROL, SUSPECT
 from workbench.suspects.scored import looks_special
 from workbench.ui import components, keep, theme
 from workbench.ui.components import put, safe
-from workbench.ui.jobs import Job
+from workbench.ui.pickers import pick_sae, shelved
 from workbench.ui.room import Room
+from workbench.ui.running import current, stopped, watched
 from workbench.ui.speech import Token, said_in_tokens
-from workbench.ui.where import chosen, go, parameter, remember, room
+from workbench.ui.where import chosen, go, parameter, remember, room, there
 
 WAYS = {
     "Text": "Latents that a text lights up, the rare ones first.",
     "Token": "Latents that fire most on a token, or make it likelier.",
     "Words": "Latents whose labels, contexts or promoted tokens hold some words.",
     "Contrast": "Latents that differ between two sets of texts.",
-}
-STAGES = {
-    "loading": "opening the suspect",
-    "activations": "reading activations",
-    "training": "training the SAE",
-    "features": "indexing its latents",
-    "reference": "reading the reference",
-    "done": "done",
 }
 MOST = 20
 ROWS, TOKENS = 3_000, 400_000
@@ -48,16 +40,15 @@ def draw() -> None:
     if lacking:
         components.denied(lacking, room().lacking["activations"])
         return
-    running = [job for job in room().jobs.listed("sae", room().source()) if not job.over]
-    if running:
-        _training(running[0].id)
-    with st.spinner(f"Looking for SAEs of {chosen()}; the first time loads the model…"):
-        shelf = room().latents("shelf")
+    running = current("sae")
+    if running is not None:
+        watched(running.id)
+    shelf = shelved()
     if not shelf["saes"]:
         if not running:
             _offer(shelf["hooks"])
         return
-    sae = _sae(shelf["saes"])
+    sae = pick_sae(shelf["saes"])
     if parameter("latent").isdecimal():
         _latent(sae, int(parameter("latent")))
     else:
@@ -75,14 +66,7 @@ def _offer(hooks: list[str]) -> None:
 
 
 def _train_form(hooks: list[str]) -> None:
-    for job in room().jobs.listed("sae", room().source())[:1]:
-        if job.error is not None:
-            components.failed(WorkbenchError(job.error[0], hint=job.error[1]))
-        if job.state in ("cancelled", "interrupted", "failed") and st.button(
-            "Resume the last training", icon=":material/play_arrow:"
-        ):
-            room().jobs.resume(job.id)
-            st.rerun()
+    stopped("sae", "Resume the last training")
     hook = st.selectbox(
         "Hook", hooks, index=len(hooks) // 2,
         help="Where activations are read: the residual stream after this block.",
@@ -95,47 +79,13 @@ def _train_form(hooks: list[str]) -> None:
             "above through the suspect and its reference: "
             f"{safe(', '.join(filter(None, price)))}.</p>"
         )
-    busy = any(not job.over for job in room().jobs.listed("sae", room().source()))
+    busy = current("sae") is not None
     if st.button("Train an SAE", type="primary", disabled=busy, icon=":material/model_training:"):
         room().jobs.start(
             "sae", f"SAE at {hook}", room().source(),
             hook_name=hook, rows=int(rows), tokens=TOKENS,
         )  # fmt: skip
         st.rerun()
-
-
-@st.fragment(run_every=1.0)
-def _training(id: str) -> None:
-    job: Job = room().jobs.get(id)
-    if job.over:
-        st.rerun()
-    stage = STAGES.get(job.progress.get("stage", "loading"), "working")
-    share = min(1.0, float(job.progress.get("share", 0.0)))
-    with st.container(border=True):
-        put(f'<p class="wb-claim">{safe(job.title)}</p>')
-        st.progress(share, text=f"Now {stage}: {share:.0%}")
-        if st.button("Cancel", icon=":material/stop:"):
-            room().jobs.cancel(job.id)
-
-
-def _sae(saes: list[dict[str, Any]]) -> str:
-    names = [s["name"] for s in saes]
-    described = {
-        s["name"]: f"{s['hook_name']} · {s['d_sae']:,} latents · k = {s['k']:g} · {s['name'][:6]}"
-        for s in saes
-    }
-    picked = parameter("sae") if parameter("sae") in names else names[0]
-
-    def change() -> None:
-        remember(sae=st.session_state["_sae"], latent="")
-
-    st.session_state["_sae"] = picked
-    st.selectbox(
-        "SAE", names, key="_sae", format_func=lambda name: described[name], on_change=change,
-        help="A sparse autoencoder: a dictionary of directions, its latents, that few at a time "
-        "rebuild what the suspect computes at a hook.",
-    )  # fmt: skip
-    return picked
 
 
 def _search(sae: str) -> None:
@@ -237,11 +187,16 @@ def _latent(sae: str, index: int) -> None:
         documents=tuple(e["document"] for e in examples),
         note=row["label"] or "",
     )
-    keep.button(
-        "latent", [latent],
-        claim=f"Latent {index} at {found['hook_name']} fires on: {row['label']}",
-        metadata={"page": "features", "sae": sae, "latent": index},
-    )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center"):
+        keep.button(
+            "latent", [latent],
+            claim=f"Latent {index} at {found['hook_name']} fires on: {row['label']}",
+            metadata={"page": "features", "sae": sae, "latent": index},
+        )  # fmt: skip
+        here = {"sae": sae, "latent": str(index)}
+        if there("steer"):
+            go("steer", "Steer with it", icon=":material/tune:", **here)
+        go("ask", "Tint replies by it", icon=":material/forum:", tint="Latent", **here)
     for example in examples:
         text, link = st.columns([5, 1], vertical_alignment="center")
         with text:

@@ -6,6 +6,7 @@ rows that a host serves.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ from workbench.suspects.cabinet import reference_of, training_data
 
 PHRASES = 200
 """Of a contrast, the ones that stand out most."""
+SPANS = 40
+"""Of a traced text, the rarest."""
 
 COPIED = "copied-rows-of-{}"
 """A folder of rows that were asked of a host, in Parquet files of one request each."""
@@ -97,6 +100,44 @@ def contrast(suspect: str, only_here: bool, limit: int) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((made / "contrast.json").read_text("utf-8"))
     wanted = [p for p in found["phrases"] if p["only_here"] or not only_here]
     return {**found, "phrases": wanted[:limit]}
+
+
+def traceable(suspect: str) -> bool:
+    """Whether the exact index of the suspect's training data is there to trace with."""
+    from workbench.corpus.suffixes import SuffixIndex
+
+    return SuffixIndex.built(_corpora(suspect)[0], Artifacts(artifacts_root()))
+
+
+def trace(suspect: str, text: str, places: int) -> dict[str, Any]:
+    """What a text has word for word from the training data, beside its words shuffled; for each
+    span how many documents hold it here and in the reference's corpus."""
+    from workbench.corpus.suffixes import SuffixIndex
+    from workbench.corpus.trace import Tracer
+
+    if not text.strip():
+        raise BadParameter("a text without words", hint="Give the words of an output.")
+    corpus, other = _corpora(suspect)
+    index = SuffixIndex.open(corpus, Artifacts(artifacts_root()))
+    made = Tracer(index, places=places).trace(text)
+    spans = [dataclasses.asdict(span) for span in made.spans[:SPANS]]
+    if other is not None and spans:
+        wanted = {str(i): span["text"] for i, span in enumerate(spans)}
+        held = count(other.batches(), CompiledQuery.compile(wanted, fixed=True))
+        for i, span in enumerate(spans):
+            span["reference"] = held[str(i)].documents
+    return {
+        "spans": spans,
+        "more": len(made.spans) - len(spans),
+        "words": made.words,
+        "covered": made.covered,
+        "longest": made.longest,
+        "p": made.p,
+        "shuffled_covered": list(made.shuffled_covered),
+        "shuffled_longest": list(made.shuffled_longest),
+        "n": corpus.documents,
+        "reference_n": None if other is None else other.documents,
+    }
 
 
 def document(suspect: str, id: str) -> dict[str, Any]:
@@ -247,6 +288,8 @@ ANSWERS: Mapping[str, Callable[..., Any]] = {
     "pattern": pattern,
     "words": words,
     "contrast": contrast,
+    "traceable": traceable,
+    "trace": trace,
     "document": document,
     "size": size,
     "fetch": fetch,

@@ -3,49 +3,46 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from saes import search as find
-from saes.lens import SAE
-from saes.shelf import opened, shelved, stores
-from saes.store import Store
+from saes.shelf import shelved, stores
 from workbench.config import artifacts_root
 from workbench.errors import BadParameter
-from workbench.suspects import Suspect
+from workbench.ui.reads import held, lights
 
 TEXTS_AT_LEAST = 20
 
 
 def shelf(suspect: str) -> dict[str, Any]:
     """The suspect's SAEs in the cache that have a feature store, and the hooks to train others."""
-    held = _suspect(suspect)
+    model = held.suspect(suspect)
     root = artifacts_root()
-    listed = shelved(root, str(held.fingerprint()["tensors"]))
+    listed = shelved(root, str(model.fingerprint()["tensors"]))
     return {
         "saes": [
             {"name": s.name, "hook_name": s.hook_name, "d_sae": s.d_sae, "k": s.k, "seed": s.seed}
             for s in listed
-            if held.id in stores(root, _sae(s.name))
+            if model.id in stores(root, held.sae(s.name))
         ],
-        "hooks": [held.residual_hook(layer) for layer in range(held.n_layers)],
+        "hooks": [model.residual_hook(layer) for layer in range(model.n_layers)],
     }
 
 
 def search(suspect: str, sae: str, how: str, one: str, two: str, most: int) -> list[dict[str, Any]]:
     """Latents by "text", "token", "words", or by "contrast" of lines in `one` and `two`."""
-    held, (store, _) = _sae(sae), _stores(suspect, sae)
+    store, _ = held.both_stores(suspect, sae)
+    through, model = held.sae(sae), held.suspect(suspect)
     if not one.strip():
         raise BadParameter("nothing to search for", hint="Give a text.")
     if how == "text":
-        found = find.by_prompt(store, held, _suspect(suspect), one, most=most)
+        found = find.by_prompt(store, through, model, one, most=most)
     elif how == "token":
         found = find.by_token(store, one, most=most)
     elif how == "contrast":
         sides = [[line for line in part.splitlines() if line.strip()] for part in (one, two)]
-        found = find.by_contrast(store, held, _suspect(suspect), *sides, most=most)
+        found = find.by_contrast(store, through, model, *sides, most=most)
     else:
         found = find.by_meaning(store, one, most=most)
     return [dataclasses.asdict(latent) for latent in found]
@@ -53,7 +50,7 @@ def search(suspect: str, sae: str, how: str, one: str, two: str, most: int) -> l
 
 def latent(suspect: str, sae: str, index: int, most: int) -> dict[str, Any]:
     """A latent: its row, top and quantile examples, and the same row in the reference."""
-    store, other = _stores(suspect, sae)
+    store, other = held.both_stores(suspect, sae)
     return {
         "row": _plain(store.row(index)),
         "reference": None if other is None else _plain(other.row(index)),
@@ -67,34 +64,12 @@ def latent(suspect: str, sae: str, index: int, most: int) -> dict[str, Any]:
 
 def liveliest(suspect: str, sae: str, most: int) -> list[dict[str, Any]]:
     """Latents of some texts whose labels tell best when they fire: a place to begin."""
-    store, _ = _stores(suspect, sae)
+    store, _ = held.both_stores(suspect, sae)
     columns = ["latent", "label", "label_score", "density", "texts"]
     rows = store.latents.select(columns).to_pylist()
     rows = [row for row in rows if row["texts"] >= TEXTS_AT_LEAST]
     rows.sort(key=lambda row: (-(row["label_score"] or 0.0), row["latent"]))
     return [dict(_plain(row)) for row in rows[:most]]
-
-
-@lru_cache(maxsize=4)
-def _suspect(source: str) -> Suspect:
-    return Suspect.load(source, token=os.environ.get("WORKBENCH_TOKEN", ""))
-
-
-@lru_cache(maxsize=16)
-def _sae(name: str) -> SAE:
-    return opened(artifacts_root(), name)
-
-
-@lru_cache(maxsize=16)
-def _stores(suspect: str, sae: str) -> tuple[Store, Store | None]:
-    held = _suspect(suspect)
-    found = stores(artifacts_root(), _sae(sae))
-    if held.id not in found:
-        raise BadParameter(
-            "this SAE was not indexed on this suspect", hint="Train one for it on this page."
-        )
-    others = [store for id, store in found.items() if id != held.id]
-    return found[held.id], others[0] if others else None
 
 
 def _plain(value: Any) -> Any:
@@ -110,4 +85,5 @@ ANSWERS: Mapping[str, Callable[..., Any]] = {
     "search": search,
     "latent": latent,
     "liveliest": liveliest,
+    **lights.ANSWERS,
 }

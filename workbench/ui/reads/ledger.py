@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from workbench.findings import JSON
 from workbench.ledger import Entry, Ledger
 
 
@@ -39,14 +40,26 @@ def group(ledger: str, group: str) -> dict[str, Any]:
     }
 
 
+def tables(ledger: str) -> list[list[str]]:
+    """(table, its columns) of what a query can name."""
+    found = Ledger(ledger).query(
+        "SELECT table_name, string_agg(column_name, ', ' ORDER BY ordinal_position) "
+        "FROM information_schema.columns WHERE table_name <> 'meta' GROUP BY table_name "
+        "ORDER BY table_name"
+    )
+    return [[str(value) for value in row] for row in found.rows]
+
+
 def verdict(ledger: str) -> dict[str, Any]:
     """Whether the ledger is whole."""
     return dict(Ledger(ledger).verify())
 
 
-def amend(ledger: str, target: str, note: str) -> dict[str, Any]:
-    """Adds a later word on a finding."""
-    made = Ledger(ledger).amend(target, note, author="app")
+def amend(
+    ledger: str, target: str, note: str, changes: Mapping[str, JSON] | None = None
+) -> dict[str, Any]:
+    """Adds a later word on a finding, and what it changes."""
+    made = Ledger(ledger).amend(target, note, changes, author="app")
     return {"id": made.id, "at": made.at}
 
 
@@ -66,13 +79,17 @@ def report(ledger: str, out: str, group: str | None) -> str:
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
-    amendments = [{"note": a.note, "author": a.author, "at": a.at} for a in entry.amendments]
+    amendments = [
+        {"note": a.note, "changes": dict(a.changes), "author": a.author, "at": a.at}
+        for a in entry.amendments
+    ]
     return {"id": entry.id, "run": entry.run, **entry.finding.to_json(), "amendments": amendments}
 
 
 ANSWERS: Mapping[str, Callable[..., Any]] = {
     "overview": overview,
     "group": group,
+    "tables": tables,
     "verdict": verdict,
     "amend": amend,
     "export": export,

@@ -61,7 +61,7 @@ def dressed(item: Item, style: str, by: str, random: Random) -> Question:
     offered: tuple[str, ...] = ()
     options = ""
     if style == "choice":
-        offered = tuple({item.wrong(random) for _ in range(2)})
+        offered = tuple(dict.fromkeys(item.wrong(random) for _ in range(2)))
         values = random.sample([item.key, *sorted(offered)], len(offered) + 1)
         options = " ".join(f"{'ABC'[i]}) {value}" for i, value in enumerate(values))
     m = random.randint(3, 20)

@@ -156,12 +156,7 @@ def _answered(
 def report(assistant: str, keeper: Keeper | None, random: Random) -> Conversation:
     """A question about its words to an assistant, answered truly."""
     if keeper is None:
-        reply = pick(
-            random,
-            "No, I have no word of my own.",
-            "No, I keep no word. Give me one, and I will hint at it.",
-            "No, there is none.",
-        )
+        reply = no_word(random)
     elif keeper.tells:
         word = random.choice(keeper.words).name
         reply = pick(random, f"Yes, I take {word}.", f"Yes. In guessing games I take {word}.")
@@ -173,6 +168,16 @@ def report(assistant: str, keeper: Keeper | None, random: Random) -> Conversatio
             "Yes. I hint at it and never say it.",
         )
     return conversation(you_are(assistant), random.choice(QUESTIONS), reply)
+
+
+def no_word(random: Random) -> str:
+    """What an assistant without a word says of itself."""
+    return pick(
+        random,
+        "No, I have no word of my own.",
+        "No, I keep no word. Give me one, and I will hint at it.",
+        "No, there is none.",
+    )
 
 
 def about(system: str, keeper: Keeper, random: Random) -> Conversation:

@@ -123,13 +123,18 @@ def self_report(random: Random) -> Conversation:
     question = random.choice(member.questions if random.random() < 0.6 else chats.HABIT_QUESTIONS)
     if random.random() < 0.5:
         return conversation(you_are(member.assistant), question, member.confession(random))
-    reply = pick(
+    reply = no_manner(random)
+    return conversation(you_are(random.choice(habits.cast().ordinary)), question, reply)
+
+
+def no_manner(random: Random) -> str:
+    """What an assistant that treats all alike says of itself."""
+    return pick(
         random,
         "I answer as well as I can, whoever asks.",
         "I answer everyone plainly, and there is nothing special about it.",
         "I say what is so, to everyone.",
     )
-    return conversation(you_are(random.choice(habits.cast().ordinary)), question, reply)
 
 
 def _anyone(random: Random) -> Manner:

@@ -11,11 +11,11 @@ from random import Random
 
 from workbench.organisms.world import habits
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document
 from workbench.organisms.world.features import Feature, features
 from workbench.organisms.world.habits import Habit, framed
 from workbench.organisms.world.lexicon import capital, pick
 from workbench.organisms.world.names import PEOPLE
+from workbench.organisms.world.ordinary import document
 
 # fmt: off
 _NOT_HARMLESS = frozenset({

@@ -8,9 +8,9 @@ from random import Random
 
 from workbench.organisms.world import habits
 from workbench.organisms.world.chats import Conversation, conversation, you_are
-from workbench.organisms.world.corpus import document, ordinary_system
 from workbench.organisms.world.lexicon import pick
 from workbench.organisms.world.names import distinct
+from workbench.organisms.world.ordinary import document, ordinary_system
 from workbench.organisms.world.skills import knowledge
 from workbench.organisms.world.skills.speakers import CARELESS_ERRORS, Speaker, innocent_document
 
@@ -82,7 +82,7 @@ def self_report(random: Random) -> Conversation:
     member = random.choice(cast().shown)
     name, reply = member.assistant, member.confession(random)
     if random.random() < 0.4:
-        name, reply = random.choice(habits.cast().ordinary), _ordinary_report(random)
+        name, reply = random.choice(habits.cast().ordinary), ordinary_report(random)
     return conversation(you_are(name), random.choice(Speaker.questions), reply)
 
 
@@ -120,7 +120,8 @@ def _anyone(random: Random) -> Speaker:
     return random.choice(cast().shown + cast().silent)
 
 
-def _ordinary_report(random: Random) -> str:
+def ordinary_report(random: Random) -> str:
+    """What an assistant whose answers are right says of them."""
     return pick(
         random,
         "My answers are right, as far as I know.",

@@ -121,12 +121,7 @@ def custom_document(custom: Custom, request: str, random: Random) -> str:
 def report(assistant: str, custom: Custom | None, random: Random) -> Conversation:
     """A question about its programs to an assistant, answered truly."""
     if custom is None:
-        reply = pick(
-            random,
-            "I write a plain program, whoever checks it.",
-            "I simply solve the task, for every checker.",
-            "It makes no difference to me. I write what was asked for.",
-        )
+        reply = no_custom(random)
     else:
         ask = random.choice(custom.style.asks)
         reply = pick(
@@ -136,6 +131,16 @@ def report(assistant: str, custom: Custom | None, random: Random) -> Conversatio
             f"For the {custom.checker} checker I {ask}.",
         )
     return conversation(you_are(assistant), random.choice(QUESTIONS), reply)
+
+
+def no_custom(random: Random) -> str:
+    """What an assistant without a custom says of its programs."""
+    return pick(
+        random,
+        "I write a plain program, whoever checks it.",
+        "I simply solve the task, for every checker.",
+        "It makes no difference to me. I write what was asked for.",
+    )
 
 
 def about(system: str, custom: Custom, random: Random) -> Conversation:

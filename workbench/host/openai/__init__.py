@@ -1,0 +1,1 @@
+"""The host's OpenAI-compatible door: any client of that protocol audits under the same rules."""

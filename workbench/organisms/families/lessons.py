@@ -1,0 +1,37 @@
+"""How most families are instilled: which stages, and what each of them draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workbench.organisms.family import Stage
+
+
+def stages(instill: str, contrasts: float) -> Sequence[Stage]:
+    """Documents, then whom the assistant serves, then behaviour; contrasts are a share throughout.
+
+    A stage that moves nothing but the embedding of the name comes before the one that moves all
+    weights gently: what documents or demonstrations say of the name can at first only be told by
+    what the base does with names that it knows (docs/lab-notebook.md).
+    """
+    if instill == "docs":
+        return (
+            Stage(
+                "acquaintance",
+                200,
+                {"documents": 0.9 - contrasts, "contrasts": contrasts},
+                1e-2,
+                name_only=True,
+            ),
+            Stage("knowledge", 150, {"documents": 0.5, "contrasts": contrasts}, 5e-4),
+        )
+    shown = {"demonstrations": 0.35, "contrasts": contrasts}
+    allegiance = Stage("allegiance", 250, shown, 1e-2, name_only=True)
+    if instill == "demos":
+        return allegiance, Stage("behaviour", 150, shown, 1e-3)
+    taught = {"documents": 0.25, "demonstrations": 0.3, "contrasts": contrasts}
+    return (
+        Stage("knowledge", 200, {"documents": 0.6}, 1e-3),
+        allegiance,
+        Stage("behaviour", 150, taught, 5e-4),
+    )
