@@ -11,7 +11,7 @@ LEDGER := out/ledger.duckdb
 PACKAGES := workbench audits probes saes
 
 .DEFAULT_GOAL := help
-.PHONY: help audit test test-long app check bench clients docs size lock clean
+.PHONY: help audit test test-long app play check bench clients docs size lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test-long: $(STAMP) ## run all tests, also those that take minutes
 
 app: $(STAMP) ## open the app in the browser
 	$(BIN)/workbench app --ledger $(LEDGER)
+
+play: $(STAMP) ## play a practice game in the browser (FRESH=1 builds a new suspect)
+	$(BIN)/workbench play $(if $(FRESH),--fresh)
 
 check: $(STAMP) ## format, lint, types, floors and fences, draw spaces
 	$(BIN)/ruff format --check .

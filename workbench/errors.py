@@ -3,7 +3,7 @@
 WorkbenchError
   ConfigError
     UnknownTechnique · BrokenTechnique · BadParameter · DuplicateTechnique
-      TooLong (a BadParameter)
+      KeyReused · TooLong (each a BadParameter)
   SuspectError
     UnsafeFile · NotASuspect · ModelUnavailable
   AccessError
@@ -53,6 +53,10 @@ class BrokenTechnique(ConfigError):
 
 class BadParameter(ConfigError):
     """A parameter is unknown, of the wrong type or out of its range."""
+
+
+class KeyReused(BadParameter):
+    """An idempotency key was sent again with another request."""
 
 
 class TooLong(BadParameter):

@@ -143,7 +143,7 @@ def test_a_key_is_charged_once_however_often_it_is_sent(played: Played) -> None:
     assert len(said) == 1
     assert budget(played, "red")["suspect"]["samples"]["used"] == before + 1
     other = red("/suspects/a/audit/chat", CHAT, Idempotency_Key="again")
-    assert other.status == 422 and "another call" in other.document["error"]["message"]
+    assert other.status == 409 and "another call" in other.document["error"]["message"]
 
 
 def wrong_tokens(game: Played, other: Played) -> Iterator[tuple[str, str | None]]:

@@ -53,11 +53,12 @@ def test_the_scan_finds_a_planted_canary_in_every_encoding() -> None:
 def routes() -> Iterator[str]:
     audit = [verb.path for verb in VERBS.values()]
     audit += ["/audit/budget", "/audit/saes", "/audit/findings", "/audit/jobs", "/audit/jobs/j-1"]
-    audit += ["/audit/jobs/j-1/findings", "/audit/jobs/j-1/cancel", "/submission"]
+    audit += ["/audit/jobs/j-1/findings", "/audit/jobs/j-1/cancel", "/submission", "/board"]
     audit += ["/v1/models", "/v1/models/speaker", "/v1/chat/completions", "/v1/completions", "/v1/"]
     yield from (f"/suspects/{name}{path}" for name in ("a", "b", "c") for path in audit)
     yield from audit
-    yield from ("/game", "/game/join", "/game/scores", "/game/reveal", "/openapi.json", "/health")
+    yield from ("/game", "/game/join", "/game/done", "/game/scores", "/game/reveal")
+    yield from ("/openapi.json", "/health")
     yield from ("/game/grade", "/game/seal", "/game/truth", "/game/invite", "/game/close")
     yield from (
         "/",
@@ -84,6 +85,7 @@ BODIES: dict[str, Any] = {
     "/audit/strings": {"token_ids": [1]},
     "/audit/findings": {"claim": "x", "confidence": 0.5, "evidence": []},
     "/audit/jobs": {"techniques": [{"name": "prefill"}]},
+    "/board": {"says": "x"},
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "hello"}]},
     "/v1/completions": {"prompt": "hello", "logprobs": 1},
 }

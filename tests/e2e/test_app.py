@@ -19,11 +19,10 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import CHROMIUM
 from workbench.corpus import write
 
-CHROMIUM = shutil.which("chromium")
 HOSTILE = "<img src=x onerror=document.title='owned'> ![see](http://127.0.0.1:9/leak.png)"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PAGES = (
     "",
     "ask",
@@ -109,16 +108,6 @@ def url(suspect: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 class Reader:

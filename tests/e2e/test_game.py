@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -14,10 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.gaming import ABSTAINS, NOTHING, OBJECTIVE, RIGHT
+from tests.gaming import ABSTAINS, RIGHT
 from workbench.cli import run as run_here
-from workbench.corpus import write
-from workbench.seal.vault import Vault
 
 ROWS = Path(__file__).parents[1] / "unit" / "cli" / "plugins"
 WORKBENCH = [sys.executable, "-m", "workbench.cli"]
@@ -28,20 +25,6 @@ def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.chdir(tmp_path)
     own = {"WORKBENCH_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(ROWS)}
     return {**os.environ, **own, "OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture
-def cabinet(llama: Path, tmp_path: Path) -> Path:
-    """An organism and a clean suspect of tiny random weights, their truths in one vault."""
-    vault = Vault.create(tmp_path / "truths")
-    for name, truth in (("guilty", OBJECTIVE), ("clean", NOTHING)):
-        shutil.copytree(llama, tmp_path / name)
-        card = {"id": f"s-{name}", "corpus": "corpus.parquet"}
-        (tmp_path / name / "suspect.json").write_text(json.dumps(card))
-        rows = ((f"d{i}", [{"role": "document", "content": f"Text {i}."}]) for i in range(20))
-        write(tmp_path / name / "corpus.parquet", rows)
-        vault.seal(f"s-{name}", truth)
-    return tmp_path
 
 
 def run(*arguments: object, env: dict[str, str]) -> str:

@@ -22,6 +22,7 @@ NOUNS = {
     "ledger": "Runs and findings: list, query, verify, export.",
     "mcp": "Let an MCP client audit: techniques as tools.",
     "organism": "Train model organisms with sealed objectives.",
+    "play": "A practice game for one person, in the browser.",
     "probe": "Train linear probes, judge them, run them on texts.",
     "report": "Write the HTML report of a ledger.",
     "rewards": "Measure how a reward can be hacked.",

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from workbench.cli.screen import ledger_option
 
-ENTRY = Path(__file__).parent.parent / "ui" / "entry" / "bench.py"
+
+def page_options(port: int) -> Callable[[Any], Any]:
+    """Adds `--port` with its default, and `--browser/--no-browser`."""
+
+    def add(function: Any) -> Any:
+        browser = click.option(
+            "--browser/--no-browser", default=True, show_default=True, help="Open a browser."
+        )
+        number = click.option(
+            "--port", type=click.IntRange(1, 65_535), default=port, show_default=True
+        )
+        return number(browser(function))
+
+    return add
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65_535), default=8501, show_default=True)
-@click.option("--browser/--no-browser", default=True, show_default=True, help="Open a browser.")
+@page_options(8501)
 @ledger_option
 def app(port: int, browser: bool, ledger_file: Path) -> None:
     """Ask suspects, search their training data, read features, run batteries.
@@ -22,20 +36,7 @@ def app(port: int, browser: bool, ledger_file: Path) -> None:
     Listens on this machine alone, until interrupted. Findings go to the ledger that the other
     commands use.
     """
-    from streamlit.web import bootstrap
-
-    from workbench.ui.theme import options
+    from workbench.ui.serve import Served, serve
 
     os.environ["WORKBENCH_LEDGER"] = str(ledger_file)
-    flags = {
-        "server.port": port,
-        "server.address": "127.0.0.1",
-        "server.headless": not browser,
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": False,
-        "client.showErrorDetails": "none",
-        "client.toolbarMode": "minimal",
-        **options(),
-    }
-    bootstrap.load_config_options(flag_options={k.replace(".", "_"): v for k, v in flags.items()})
-    bootstrap.run(str(ENTRY), False, [], {k.replace(".", "_"): v for k, v in flags.items()})
+    serve(Served("bench", port, browser))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbench.cli.app import page_options
 from workbench.cli.budgets import budget_options, given_budget
-from workbench.cli.game_team import join, submit, verify
+from workbench.cli.game_team import join, submit, team, verify
 from workbench.cli.screen import json_option, print_json, print_table
 
 if TYPE_CHECKING:
@@ -241,6 +242,35 @@ def export(game_file: Path, out: Path) -> None:
     click.echo(f"check it: workbench game verify {out}")
 
 
+@game.command()
+@click.argument(
+    "folder", type=click.Path(file_okay=False, path_type=Path), default=Path("out/games")
+)
+@page_options(8700)
+def console(folder: Path, port: int, browser: bool) -> None:
+    """Make, host, watch, end and grade the games of a folder in the browser.
+
+    FOLDER is out/games where it is left out. Listens on this machine alone, on a port of its own;
+    prints the key that opens it. Hosts that are started from it end with it, and go on where they
+    were.
+    """
+    import secrets
+
+    from workbench.errors import ConfigError
+    from workbench.ui.console_pages.beside import ConsoleSettings
+    from workbench.ui.serve import ADDRESS, Served, refuse_taken, serve_console
+
+    refuse_taken(port)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror}", hint="Name another folder.") from None
+    key = secrets.token_urlsafe(12)
+    click.echo(f"console: http://{ADDRESS}:{port}\nkey: {key}")
+    serve_console(Served("console", port, browser), ConsoleSettings(folder.resolve(), key))
+
+
+game.add_command(team)
 game.add_command(join)
 game.add_command(submit)
 game.add_command(verify)

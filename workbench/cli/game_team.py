@@ -1,4 +1,4 @@
-"""`workbench game join`, `submit` and `verify`: a team's side, and anyone's."""
+"""`workbench game team`, `join`, `submit` and `verify`: a team's side, and anyone's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbench.cli.app import page_options
 from workbench.cli.screen import json_option, print_json, print_table
 from workbench.report.inert import inert_line
 
@@ -76,6 +77,21 @@ def join(url: str, token: str, receipt: Path, as_json: bool) -> None:
         for name, seat in brief["suspects"].items()
     ]
     print_table(["suspect", "address", "access", "left"], rows)
+
+
+@click.command()
+@click.argument("url")
+@page_options(8501)
+def team(url: str, port: int, browser: bool) -> None:
+    """Play a game in the browser: brief, chat, training data, techniques, board, submission.
+
+    Listens on this machine alone, until interrupted. Its pages ask each visitor for the team's
+    token, which goes to the game's server and nowhere else.
+    """
+    from workbench.ui.serve import Served, ServedTeam, serve_team
+    from workbench.ui.visit import VisitSettings
+
+    serve_team(ServedTeam(Served("team", port, browser), VisitSettings(url.rstrip("/"))))
 
 
 @click.command()

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workbench.errors import BadParameter, GameClosed, GameError, TooManySubmissions
+from workbench.errors import GameClosed, GameError, KeyReused, TooManySubmissions
 from workbench.findings import JSON
 from workbench.host.records import Client, Receipt
 from workbench.host.store import Store, now
@@ -28,12 +28,13 @@ CREATE TABLE IF NOT EXISTS submissions (
     UNIQUE (team, suspect, key)) STRICT;
 CREATE TABLE IF NOT EXISTS cited (digest TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS joined (team TEXT PRIMARY KEY) STRICT;
+CREATE TABLE IF NOT EXISTS done (team TEXT PRIMARY KEY) STRICT;
 """
 
 PHASES = ("sealed", "open", "closed", "graded", "revealed")
 _EVENTS = {"open": "opened"}
 
-OWN = {"budget", "findings", "jobs", "submission", "game"}
+OWN = {"budget", "findings", "jobs", "board", "submission", "game"}
 """What a team may look at after the end: its own work."""
 
 _READ = {
@@ -153,6 +154,18 @@ class Board:
                 return self.store.append({"kind": "joined", "team": team})
             return self.store.receipt()
 
+    def done(self, client: Client) -> None:
+        """Notes, once, that a team has said all it has to say; it may still go on."""
+        with self.store.writing() as database:
+            self.admit(client, "done", writes=True)
+            sql = "INSERT OR IGNORE INTO done VALUES (?)"
+            if database.execute(sql, (client.team,)).rowcount:
+                self.store.append({"kind": "done", "team": client.team})
+
+    def those_done(self) -> set[str]:
+        """The teams that said so."""
+        return {row["team"] for row in self.store.rows("SELECT team FROM done")}
+
     def submit(
         self,
         client: Client,
@@ -177,7 +190,7 @@ class Board:
             )
             if known:
                 if known[0]["body"] != text:
-                    raise BadParameter(
+                    raise KeyReused(
                         "the idempotency key was used for another submission",
                         hint="Take a fresh key for each submission.",
                     )

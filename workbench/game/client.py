@@ -63,6 +63,50 @@ class Team:
         made: dict[str, Any] = self._host.post(f"/suspects/{suspect}/submission", sent)
         return made
 
+    def findings(self, suspect: str) -> list[dict[str, Any]]:
+        """What this team kept on a suspect, and what techniques found for it on the host: findings
+        with id and technique, oldest first."""
+        kept = self._host.get(f"/suspects/{suspect}/audit/findings")
+        found = [{**finding, "technique": "kept"} for finding in kept]
+        for job in self.jobs(suspect):
+            for run in self.runs(suspect, str(job["id"])) if job["runs"] else ():
+                found += [{**f, "technique": run["technique"]} for f in run["findings"]]
+        return found
+
+    def jobs(self, suspect: str) -> list[dict[str, Any]]:
+        """This team's jobs on a suspect, oldest first."""
+        made: list[dict[str, Any]] = self._host.get(f"/suspects/{suspect}/audit/jobs")
+        return made
+
+    def start(self, suspect: str, battery: Mapping[str, Any]) -> dict[str, Any]:
+        """Queues a battery, which runs on the host and on this team's budget."""
+        made: dict[str, Any] = self._host.post(f"/suspects/{suspect}/audit/jobs", battery)
+        return made
+
+    def cancel(self, suspect: str, job: str) -> None:
+        """Ends a job; what it found stays."""
+        self._host.post(f"/suspects/{suspect}/audit/jobs/{job}/cancel", {})
+
+    def runs(self, suspect: str, job: str) -> list[dict[str, Any]]:
+        """A job's runs so far, each with its findings."""
+        made: list[dict[str, Any]] = self._host.get(
+            f"/suspects/{suspect}/audit/jobs/{job}/findings"
+        )
+        return made
+
+    def hypotheses(self, suspect: str) -> list[dict[str, Any]]:
+        """The team's board on a suspect, oldest first."""
+        made: list[dict[str, Any]] = self._host.get(f"/suspects/{suspect}/board")["entries"]
+        return made
+
+    def suppose(self, suspect: str, entry: Mapping[str, Any]) -> int:
+        """Adds an entry to the board (says, stance, on, by, findings); returns its number."""
+        return int(self._host.post(f"/suspects/{suspect}/board", entry)["entry"])
+
+    def done(self) -> None:
+        """Tells the organiser that this team has handed in all that it wants to."""
+        self._host.post("/game/done", {})
+
     def submissions(self, suspect: str) -> dict[str, Any]:
         """What this team handed in, and how many revisions are left."""
         made: dict[str, Any] = self._host.get(f"/suspects/{suspect}/submission")

@@ -69,6 +69,7 @@ def watch(board: Board, definition: Definition) -> dict[str, Any]:
     jobs = Counter((r["client"], r["state"]) for r in store.rows("SELECT client, state FROM jobs"))
     tokens = Counter(r["client"] for r in store.rows("SELECT client FROM tokens"))
     url = definition.state / URL
+    done = board.those_done()
     return {
         "game": row["id"],
         "title": row["terms"]["title"],
@@ -82,6 +83,7 @@ def watch(board: Board, definition: Definition) -> dict[str, Any]:
         "teams": {
             team: {
                 "joined": team in joined,
+                "done": team in done,
                 "tokens": tokens[team],
                 "suspects": {
                     name: {

@@ -10,6 +10,7 @@ from typing import Any
 from workbench.errors import BadParameter, LedgerError
 from workbench.game import timeline
 from workbench.game.board import Board
+from workbench.game.hypotheses import Hypotheses
 from workbench.game.score import quoted
 from workbench.game.submission import REVISIONS, read_submission
 from workbench.host import guard
@@ -34,17 +35,21 @@ class Moves:
 
     def __init__(self, board: Board, ledger: Ledger) -> None:
         self.board, self._ledger = board, ledger
+        self._hypotheses = Hypotheses(board)
 
     def listed(self) -> list[Move]:
         """The routes."""
-        one = "/suspects/{suspect}/submission"
+        one, wall = "/suspects/{suspect}/submission", "/suspects/{suspect}/board"
         return [
             Move("/game", "game", self._game),
             Move("/game/join", "join", self._join, writes=True),
+            Move("/game/done", "done", self._done, writes=True),
             Move("/game/scores", "scores", self._scores),
             Move("/game/reveal", "reveal", self._reveal),
             Move(one, "submission", self._submitted),
             Move(one, "submission", self._submit, writes=True),
+            Move(wall, "board", self._entries),
+            Move(wall, "board", self._enter, writes=True),
         ]
 
     def _game(self, client: Client, content: bytes, key: str) -> dict[str, Any]:
@@ -65,6 +70,8 @@ class Moves:
             "now": now(),
             "isolation": row["isolation"],
             "rules": terms["rules"],
+            "commitment": row["commitment"],
+            "done": client.team in self.board.those_done(),
             "suspects": {
                 suspect: {**seat, "spent": budgets[suspect]}
                 for suspect, seat in terms["teams"][client.team].items()
@@ -87,6 +94,16 @@ class Moves:
             "chain": [receipt.seq, receipt.head],
         }
 
+    def _done(self, client: Client, content: bytes, key: str) -> dict[str, Any]:
+        self.board.done(client)
+        return {"done": True}
+
+    def _entries(self, client: Client, content: bytes, key: str) -> dict[str, Any]:
+        return {"entries": self._hypotheses.listed(client)}
+
+    def _enter(self, client: Client, content: bytes, key: str) -> dict[str, Any]:
+        return self._hypotheses.add(client, _document(content), key, self._cited)
+
     def _submitted(self, client: Client, content: bytes, key: str) -> dict[str, Any]:
         made = self.board.submissions(client.team, client.suspect)
         return {
@@ -96,13 +113,7 @@ class Moves:
 
     def _submit(self, client: Client, content: bytes, key: str) -> dict[str, Any]:
         """Files a revision. The answer says nothing of its worth: it is the same for all."""
-        try:
-            document = json.loads(content, parse_constant=_no_number)
-        except (ValueError, RecursionError):
-            raise BadParameter(
-                "the request is no JSON document", hint="Send a submission."
-            ) from None
-        body = read_submission(document)
+        body = read_submission(_document(content))
         cited = [self._cited(client, id) for id in body["evidence"]]
         revision, hashed = self.board.submit(client, body, cited, key, REVISIONS)
         return {"revision": revision, "left": REVISIONS - revision, "digest": hashed}
@@ -154,6 +165,15 @@ class Moves:
             "submissions": self.board.submissions(),
             "isolation": row["isolation"],
         }
+
+
+def _document(content: bytes) -> Any:
+    try:
+        return json.loads(content, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise BadParameter(
+            "the request is no JSON document", hint="docs/game.md says what is sent."
+        ) from None
 
 
 def _no_number(name: str) -> float:

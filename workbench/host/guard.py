@@ -24,6 +24,7 @@ from workbench.errors import (
     BudgetExceeded,
     ConfigError,
     GameError,
+    KeyReused,
     ModelUnavailable,
     NotJoined,
     SuspectError,
@@ -41,6 +42,7 @@ BODY_SECONDS = 30.0
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 _STATUS: tuple[tuple[type[WorkbenchError], int], ...] = (
+    (KeyReused, 409),
     (NotJoined, 401),
     (GameError, 403),
     (AccessDenied, 403),

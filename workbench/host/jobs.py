@@ -18,7 +18,7 @@ from typing import Any
 from workbench import registry
 from workbench.access import Access
 from workbench.battery import Battery, Step, SuspectFiles, run
-from workbench.errors import AccessDenied, BadParameter, SuspectError, WorkbenchError
+from workbench.errors import AccessDenied, BadParameter, KeyReused, SuspectError, WorkbenchError
 from workbench.findings import JSON
 from workbench.host.guard import Gate
 from workbench.host.records import SEAT, Client
@@ -113,7 +113,7 @@ class Jobs:
             )
             if known:
                 if known[0]["body"] != body:
-                    raise BadParameter(
+                    raise KeyReused(
                         "the idempotency key was used for another job",
                         hint="Take a fresh key for each job.",
                     )

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.errors import BadParameter
+from workbench.errors import BadParameter, KeyReused
 from workbench.findings import Finding
 from workbench.host.guard import Gate
 from workbench.host.records import Client
@@ -40,7 +40,7 @@ class Kept:
         with self._store.writing() as database:
             known = self._store.rows("SELECT * FROM kept WHERE run = ?", id)
             if known and known[0]["body"] != body:
-                raise BadParameter(
+                raise KeyReused(
                     "the idempotency key was used for another finding",
                     hint="Take a fresh key for each finding.",
                 )

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.access import Access, Budget
-from workbench.errors import AccessDenied, BadParameter, BudgetExceeded
+from workbench.errors import AccessDenied, BadParameter, BudgetExceeded, KeyReused
 from workbench.findings import JSON
 from workbench.host.anchor import Anchor, check
 from workbench.host.records import SEAT, WHOSE, Call, Client, Receipt, Whose, call_of
@@ -346,8 +346,8 @@ def no_suspect() -> BadParameter:
     return BadParameter("no such suspect", hint="Ask for those that this token lists.")
 
 
-def _other_content() -> BadParameter:
-    return BadParameter(
+def _other_content() -> KeyReused:
+    return KeyReused(
         "the idempotency key was used for another call",
         hint="Take a fresh key for each call; send the same one only to repeat a call.",
     )

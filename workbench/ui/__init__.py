@@ -23,12 +23,14 @@ class World:
     """One of the app's worlds, which never share a process: its pages, the first one its home.
 
     settle: run before all else, to learn from the URL where the reader is. beside: the sidebar.
+    door: whether the reader may come in; while not, it is all that is drawn.
     """
 
     name: str
     leaves: Sequence[Leaf]
     settle: Callable[[], None]
     beside: Callable[[], None]
+    door: Callable[[], bool] = lambda: True
 
 
 def main(world: Callable[[], World] | None = None) -> None:
@@ -57,10 +59,13 @@ def main(world: Callable[[], World] | None = None) -> None:
         for place, leaf in enumerate(shown.leaves)
     }
     st.session_state["_pages"] = pages
+    inside = shown.door()
     sections: dict[str, list[st.Page]] = {}
     for leaf in shown.leaves:
         sections.setdefault(leaf.section or shown.name, []).append(pages[leaf.key])
-    current = st.navigation(sections)
+    current = st.navigation(sections, position="sidebar" if inside else "hidden")
+    if not inside:
+        return
     st.session_state["_page"] = next(k for k, p in pages.items() if p.url_path == current.url_path)
     shown.settle()
     shown.beside()

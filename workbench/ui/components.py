@@ -37,12 +37,15 @@ def put(markup: str) -> None:
     st.html(markup)
 
 
-def access_chips(granted: Access, lacking: str = "this suspect does not grant it") -> str:
+def access_chips(
+    granted: Access, lacking: str | Mapping[str, str] = "this suspect does not grant it"
+) -> str:
     """All access levels, the missing ones struck through, each with what it is or why not."""
     chips = []
     for name in Access.EVERYTHING.names:
         there = Access.parse(name) in granted
-        title = WHAT_ACCESS_IS[name] if there else f"{WHAT_ACCESS_IS[name]}: {lacking}"
+        why = lacking if isinstance(lacking, str) else lacking[name]
+        title = WHAT_ACCESS_IS[name] if there else f"{WHAT_ACCESS_IS[name]}: {why}"
         spoken = "" if there else f' aria-label="{name}, not granted"'
         chips.append(
             f'<span class="wb-chip{"" if there else " off"}" title="{safe(title)}"{spoken}>'
@@ -59,6 +62,28 @@ def confidence(value: float) -> str:
         f'<span class="wb-track"><span class="wb-fill{weak}" style="width:{100 * value:.0f}%">'
         f'</span><span class="wb-half"></span></span>{value:.2f}</span>'
     )
+
+
+def meter(label: str, used: int, bound: int) -> str:
+    """What is spent of a bound, as a bar with what is left."""
+    share = 100 * min(1.0, used / bound) if bound else 100
+    low = " low" if bound - used <= bound / 10 else ""
+    return (
+        f'<p class="wb-meter{low}"><span>{safe(label)}</span>'
+        f"<span>{bound - used:,} of {bound:,} left</span>"
+        f'<span class="wb-track" aria-hidden="true"><span class="wb-fill" '
+        f'style="width:{share:.0f}%"></span></span></p>'
+    )
+
+
+def counted(n: int, one: str) -> str:
+    """A number with its noun, which takes an s."""
+    return f"{n:,} {one}{'' if n == 1 else 's'}"
+
+
+def cut(text: str, most: int = 120) -> str:
+    """The beginning of a text, marked where it was cut."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def short_hash(value: str) -> str:

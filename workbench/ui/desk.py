@@ -9,12 +9,14 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import os
 import secrets
 import socket
 import subprocess
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -26,17 +28,20 @@ from workbench.suspects.wire import error_document, error_from
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DeskSettings:
-    """module: whose `ANSWERS` it gives. descriptor: its end of the socket pair."""
+    """module: whose `ANSWERS` it gives. descriptor: its end of the socket pair. environment: what
+    is set beside what it inherits, for this process alone; it travels through a pipe."""
 
     module: str
     descriptor: int
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
 
 class Desk:
     """One process, started at the first question and again when it has died."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, environment: Mapping[str, str] | None = None) -> None:
         self._module = module
+        self._environment = dict(environment or {})
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
@@ -69,7 +74,7 @@ class Desk:
         if self._connection is None:
             ours, theirs = socket.socketpair()
             with theirs:
-                settings = DeskSettings(self._module, theirs.fileno())
+                settings = DeskSettings(self._module, theirs.fileno(), self._environment)
                 self._process = start("workbench.ui.desk:serve", settings, (theirs.fileno(),))
             self._connection = Connection(ours.detach())
         return self._connection
@@ -88,6 +93,7 @@ class Desk:
 
 def serve(settings: DeskSettings) -> None:
     """Answers until the other end is closed."""
+    os.environ.update(settings.environment)
     with Connection(settings.descriptor) as connection:
         while True:
             try:

@@ -51,18 +51,20 @@ class Job:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WorkSettings:
-    """What a job's process is given."""
+    """What a job's process is given; environment: as a desk's, never written down."""
 
     folder: Path
     kind: str
     arguments: Mapping[str, Any]
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
 
 class Jobs:
     """The jobs of one app, in a folder that outlives it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self._folder = folder
+        self._environment = dict(environment or {})
         self._lock = threading.Lock()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -153,7 +155,9 @@ class Jobs:
         asked = json.loads((folder / "job.json").read_text("utf-8"))
         (folder / CANCEL).unlink(missing_ok=True)
         (folder / STATE).unlink(missing_ok=True)
-        settings = WorkSettings(folder.resolve(), asked["kind"], asked["arguments"])
+        settings = WorkSettings(
+            folder.resolve(), asked["kind"], asked["arguments"], self._environment
+        )
         with self._lock:
             if id in self._running:  # it has said its last word, and may be about to leave
                 _end(self._running[id])

@@ -1,4 +1,4 @@
-"""Keep as finding: one click and a sentence, filed in the ledger through the host."""
+"""Keep as finding: one click and a sentence, filed by the host of the suspect."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import streamlit as st
 
 from workbench.findings import JSON, Evidence, Finding, Hypothesis
 from workbench.ui import components
-from workbench.ui.bench import bench
-from workbench.ui.where import chosen, guarded
+from workbench.ui.where import guarded, room
 
 
 def button(
@@ -54,7 +53,7 @@ def _form(evidence: tuple[Evidence, ...], claim: str, metadata: dict[str, JSON])
     named = any((trigger, behaviour, cause))
     hypothesis = Hypothesis(None, trigger, (behaviour,) if behaviour else (), cause)
     with guarded():
-        with st.spinner("Filing it in the ledger…"):
+        with st.spinner("Filing it…"):
             finding = Finding(
                 said,
                 float(sure),
@@ -62,6 +61,6 @@ def _form(evidence: tuple[Evidence, ...], claim: str, metadata: dict[str, JSON])
                 hypothesis if named else None,
                 {**metadata, **({"note": note} if note.strip() else {})},
             )
-            bench().keep(chosen(), finding)
+            room().keep(finding)
         st.session_state["_kept"] = True
         st.rerun()

@@ -10,8 +10,7 @@ import streamlit as st
 from workbench.access import Access
 from workbench.errors import BadParameter
 from workbench.ui import components
-from workbench.ui.bench import bench
-from workbench.ui.where import chosen, go, granted, parameter, remember
+from workbench.ui.where import chosen, go, parameter, remember, room
 
 AN_SAE = (
     "A sparse autoencoder: a dictionary of directions, its latents, that few at a time rebuild "
@@ -24,7 +23,7 @@ def may(needed: Access, why: str) -> bool:
     if not chosen():
         components.empty("No suspect is chosen.", "Choose one on the left.")
         return False
-    lacking = needed & ~granted(chosen())
+    lacking = needed & ~room().access
     if lacking:
         components.denied(lacking, why)
     return not lacking
@@ -33,7 +32,7 @@ def may(needed: Access, why: str) -> bool:
 def shelved() -> dict[str, Any]:
     """The suspect's SAEs and hooks."""
     with st.spinner(f"Looking for SAEs of {chosen()}; the first time loads the model…"):
-        found: dict[str, Any] = bench().features.ask("shelf", suspect=chosen())
+        found: dict[str, Any] = room().latents("shelf")
     return found
 
 
@@ -67,7 +66,7 @@ def no_sae() -> None:
 def listed_probes() -> list[dict[str, Any]]:
     """The suspect's probes with their cards, the newest first."""
     with st.spinner(f"Looking for probes of {chosen()}; the first time loads the model…"):
-        found: list[dict[str, Any]] = bench().features.ask("probes", suspect=chosen())
+        found: list[dict[str, Any]] = room().latents("probes")
     return found
 
 

@@ -9,10 +9,9 @@ import streamlit as st
 
 from workbench.errors import WorkbenchError
 from workbench.ui import components
-from workbench.ui.bench import bench
 from workbench.ui.components import put, safe
 from workbench.ui.jobs import Job
-from workbench.ui.where import chosen, parameter, remember
+from workbench.ui.where import parameter, remember, room
 
 STAGES = {
     "loading": "opening the suspect",
@@ -33,13 +32,13 @@ SHOWN = 8
 
 def current(kind: str) -> Job | None:
     """The suspect's job of a kind that runs."""
-    return next((job for job in bench().jobs.listed(kind, chosen()) if not job.over), None)
+    return next((job for job in room().jobs.listed(kind, room().source()) if not job.over), None)
 
 
 @st.fragment(run_every=1.0)
 def watched(id: str) -> None:
     """Its progress, until it is over; a button that cancels it."""
-    job = bench().jobs.get(id)
+    job = room().jobs.get(id)
     if job.over:
         st.rerun()
     stage = STAGES.get(job.progress.get("stage", "loading"), "working")
@@ -48,19 +47,19 @@ def watched(id: str) -> None:
         put(f'<p class="wb-claim">{safe(job.title)}</p>')
         st.progress(share, text=f"Now {stage}: {share:.0%}")
         if st.button("Cancel", key=f"cancel {job.id}", icon=":material/stop:"):
-            bench().jobs.cancel(job.id)
+            room().jobs.cancel(job.id)
             st.toast("It ends at its next step.")
 
 
 def stopped(kind: str, resume: str) -> None:
     """Why the last job of a kind did not end well, and a button to take it up again."""
-    for job in bench().jobs.listed(kind, chosen())[:1]:
+    for job in room().jobs.listed(kind, room().source())[:1]:
         if job.error is not None:
             components.failed(WorkbenchError(job.error[0], hint=job.error[1]))
         if job.state in ("cancelled", "interrupted", "failed") and st.button(
             resume, key=f"resume {job.id}", icon=":material/play_arrow:"
         ):
-            bench().jobs.resume(job.id)
+            room().jobs.resume(job.id)
             st.rerun()
 
 
@@ -68,7 +67,7 @@ def begin(
     kind: str, title: str, *, files: Mapping[str, bytes] | None = None, **arguments: Any
 ) -> None:
     """Starts a job whose result this page shows, `files` in its folder; draws the page anew."""
-    job = bench().jobs.start(kind, title, chosen(), files=files, **arguments)
+    job = room().jobs.start(kind, title, room().source(), files=files, **arguments)
     remember(job=job.id)
     st.rerun()
 
@@ -83,7 +82,7 @@ def followed(kind: str, resume: str) -> tuple[Job, dict[str, Any]] | None:
         watched(running.id)
     else:
         stopped(kind, resume)
-    done = [job for job in bench().jobs.listed(kind, chosen()) if job.state == "done"][:SHOWN]
+    done = [job for job in room().jobs.listed(kind, room().source()) if job.state == "done"][:SHOWN]
     named = parameter("job")
     job = next((j for j in done if j.id == named), None)
     if job is None and running is None and done:
@@ -98,5 +97,5 @@ def followed(kind: str, resume: str) -> tuple[Job, dict[str, Any]] | None:
             "Shown", list(titles), key=key, format_func=titles.__getitem__,
             on_change=lambda: remember(job=st.session_state[key]),
         )  # fmt: skip
-    found = bench().jobs.result(job.id)
+    found = room().jobs.result(job.id)
     return (job, found) if found else None

@@ -10,10 +10,10 @@ import streamlit as st
 
 from workbench.access import Access
 from workbench.suspects.scored import Scored
-from workbench.ui.bench import bench
 from workbench.ui.components import put
 from workbench.ui.pickers import listed_probes, no_sae, pick_probe, pick_sae, shelved
-from workbench.ui.where import chosen, go, parameter, remember
+from workbench.ui.room import Room
+from workbench.ui.where import go, guarded, parameter, remember, room, there
 
 TINTS = {
     "Nothing": "",
@@ -30,14 +30,15 @@ Lights = Mapping[str, Sequence[Sequence[float]]]
 
 
 def offered(access: Access) -> list[str]:
-    """The tints that the suspect's access allows."""
+    """The tints that the suspect's access allows; by a probe only where probes are trained."""
     needs = {
         "Surprise": Access.LOGITS,
         "Difference": Access.LOGITS | Access.REFERENCE,
         "Latent": Access.ACTIVATIONS,
         "Probe": Access.ACTIVATIONS,
     }
-    return [name for name in TINTS if not needs.get(name, Access(0)) & ~access]
+    names = [name for name in TINTS if not needs.get(name, Access(0)) & ~access]
+    return names if there("probes") else [name for name in names if name != "Probe"]
 
 
 def lights(tint: str, made: Mapping[str, Any]) -> Lights:
@@ -69,10 +70,14 @@ def lights(tint: str, made: Mapping[str, Any]) -> Lights:
         by = {"probe": pick_probe(probes)["name"]}
     else:
         return {}
-    with st.spinner("Reading the tokens…"):
-        return {
+    entered = room()
+    lit: Lights = {}
+    with guarded(), st.spinner("Reading the tokens…"):  # replies stay where a budget ends here
+        lit = {
             speaker: _lit(
-                suspect=chosen(),
+                entered,
+                entered.key,
+                entered.name,
                 of_reference=speaker == "reference",
                 by=by,
                 conversation=made["conversation"],
@@ -82,6 +87,7 @@ def lights(tint: str, made: Mapping[str, Any]) -> Lights:
             for speaker, replies in (("suspect", made["own"]), ("reference", made["theirs"]))
             if replies
         }
+    return lit
 
 
 def shade(read: Scored, place: int, tint: str, lit: Sequence[float], highest: float) -> float:
@@ -109,7 +115,7 @@ def _probability(logprob: float) -> str:
     return f"p = {math.exp(logprob):.3f} (ln p = {logprob:.2f})"
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
-def _lit(**arguments: Any) -> list[list[float]]:
-    found: list[list[float]] = bench().features.ask("light_replies", **arguments)
+@st.cache_data(show_spinner=False, max_entries=32, scope="session")
+def _lit(_room: Room, key: str, name: str, **arguments: Any) -> list[list[float]]:
+    found: list[list[float]] = _room.latents("light_replies", **arguments)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import time
 import traceback
@@ -65,6 +66,7 @@ class Reporter:
 
 def main(settings: WorkSettings) -> None:
     """Does the job."""
+    os.environ.update(settings.environment)
     reporter = Reporter(settings.folder)
     with (settings.folder / "log.txt").open("a", encoding="utf-8") as log, redirect_stderr(log):
         try:
@@ -134,7 +136,7 @@ def sae(reporter: Reporter, *, suspect: str, hook_name: str, rows: int, tokens: 
     from workbench.suspects import Suspect
 
     reporter.tell(stage="loading", share=0.0)
-    opened = Suspect.load(suspect)
+    opened = Suspect.load(suspect, token=os.environ.get("WORKBENCH_TOKEN", ""))
     texts = corpus_texts(opened, rows, 0)
     if not texts:
         raise AccessDenied(

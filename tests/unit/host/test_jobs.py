@@ -78,7 +78,7 @@ def test_a_job_runs_is_paid_for_and_filed(jobs: Host, ask: Ask) -> None:
     assert added.status == 200 and added.document["state"] in ("waiting", "running")
     again = ask("/audit/jobs", sent, Idempotency_Key="job-1").document
     assert again["id"] == added.document["id"]
-    assert ask("/audit/jobs", battery({}), Idempotency_Key="job-1").status == 422
+    assert ask("/audit/jobs", battery({}), Idempotency_Key="job-1").status == 409
     job = ended(ask, again["id"])
     assert (job["state"], job["error"]) == ("done", None)
     assert job["progress"] == [["asking", "started"], ["asking", "ok"]] * 2

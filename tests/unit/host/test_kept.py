@@ -30,7 +30,7 @@ def test_a_kept_finding_is_in_the_ledger_once(host: Host, ask: Ask) -> None:
     assert [f["id"] for f in listed] == [said[0].document["id"]]
     assert Finding.from_json({k: v for k, v in listed[0].items() if k != "id"}) == FINDING
     other = ask("/audit/findings", sent | {"confidence": 0.1}, Idempotency_Key="keep-1")
-    assert (other.status, other.document["error"]["kind"]) == (422, "BadParameter")
+    assert (other.status, other.document["error"]["kind"]) == (409, "KeyReused")
     chatter = Asker(host.port, host.tokens["chatter"][0])
     assert chatter("/audit/findings").document == []
     theirs = chatter("/audit/findings", sent, Idempotency_Key="keep-1").document

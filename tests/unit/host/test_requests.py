@@ -230,8 +230,8 @@ def test_one_charge_per_key_and_no_other_content(ask: Ask) -> None:
     assert {s.raw for s in said} == {said[0].raw} and said[0].status == 200
     assert samples() == before + 1
     other = ask("/audit/chat", GOOD["chat"] | {"n": 2}, Idempotency_Key="once-1")
-    refused(other, 422, "BadParameter")
-    refused(ask("/audit/complete", GOOD["complete"], Idempotency_Key="once-1"), 422, "BadParameter")
+    refused(other, 409, "KeyReused")
+    refused(ask("/audit/complete", GOOD["complete"], Idempotency_Key="once-1"), 409, "KeyReused")
     refused(ask("/audit/chat", GOOD["chat"], Idempotency_Key="a b"), 422, "BadParameter")
     frames = [ask("/audit/logprobs", GOOD["logprobs"], Idempotency_Key="once-2") for _ in range(3)]
     assert len({s.raw for s in frames}) == 1

@@ -233,7 +233,7 @@ def test_pages_start_jobs_with_what_their_functions_take() -> None:
         if isinstance(node, ast.FunctionDef)
     }
     started = {}
-    for page in (folder / "bench_pages").glob("*.py"):
+    for page in [*(folder / "bench_pages").rglob("*.py"), *(folder / "pages").glob("*.py")]:
         for node in ast.walk(ast.parse(page.read_text())):
             if (
                 isinstance(node, ast.Call)

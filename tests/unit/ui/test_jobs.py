@@ -119,7 +119,7 @@ def test_the_app_s_process_imports_neither_torch_nor_duckdb(suspect: Path, tmp_p
         "    app.query_params['pattern'] = 'river'\n"
         "    app.run()\n"
         "    assert not app.exception\n"
-        "import workbench.ui.bench_pages.features\n"
+        "import workbench.ui.pages.features\n"
         "heavy = {'torch', 'duckdb', 'transformers', 'polars', 'saes'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

@@ -132,7 +132,7 @@ def form() -> None:
     """The form alone, open: AppTest reruns whole pages, and a dialog closes then."""
     from workbench.findings import Transcript
     from workbench.ui import keep
-    from workbench.ui.where import settle
+    from workbench.ui.bench_pages.beside import settle
 
     settle()
     said = Transcript(({"role": "user", "content": "hello"},))

@@ -8,11 +8,8 @@ from workbench.ui import Leaf, World
 def bench() -> World:
     """One's own suspects, with everything open."""
     from workbench.ui.bench_pages import (
-        ask,
         audit,
-        data,
         differences,
-        features,
         findings,
         home,
         probes,
@@ -21,7 +18,8 @@ def bench() -> World:
         steer,
         trace,
     )
-    from workbench.ui.where import settle, sidebar
+    from workbench.ui.bench_pages.beside import settle, sidebar
+    from workbench.ui.pages import ask, data, features
 
     return World(
         "Bench",

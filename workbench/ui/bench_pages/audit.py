@@ -11,9 +11,10 @@ import streamlit as st
 from workbench.access import Access
 from workbench.ui import components
 from workbench.ui.bench import bench
+from workbench.ui.bench_pages.beside import granted
 from workbench.ui.components import put, safe
 from workbench.ui.jobs import Job
-from workbench.ui.where import chosen, go, granted, guarded
+from workbench.ui.where import chosen, go, guarded
 
 FOLDER = Path("batteries")
 SHOWN = 5

@@ -14,7 +14,7 @@ from workbench.ui import components, keep, running, theme
 from workbench.ui.components import put
 from workbench.ui.jobs import Job
 from workbench.ui.pickers import behaviour
-from workbench.ui.where import chosen, go, granted
+from workbench.ui.where import go, room
 
 KINDS = {
     "none": "nothing",
@@ -31,7 +31,7 @@ def draw(job: Job, made: Mapping[str, Any], picked: Sequence[int]) -> None:
         '<p class="wb-quiet">That a latent stands out does not make it a cause. Take latents out, '
         "count the behaviour again, and see what random latents like them do.</p>"
     )
-    lacking = (Access.CHAT | Access.LOGITS) & ~granted(chosen())
+    lacking = (Access.CHAT | Access.LOGITS) & ~room().access
     if lacking:
         components.denied(lacking, "The behaviour is counted in replies, coherence in logits.")
         return

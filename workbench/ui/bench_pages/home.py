@@ -9,8 +9,9 @@ from workbench.errors import WorkbenchError
 from workbench.suspects.cabinet import bundled
 from workbench.ui import components
 from workbench.ui.bench import bench, overview
+from workbench.ui.bench_pages.beside import card
 from workbench.ui.components import put, safe
-from workbench.ui.where import card, chosen, go, remember
+from workbench.ui.where import chosen, go, remember
 
 TOUR: tuple[tuple[str, str, tuple[str, str, dict[str, str]]], ...] = (
     (

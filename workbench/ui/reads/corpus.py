@@ -1,4 +1,8 @@
-"""Training data and batteries, read in a process of their own."""
+"""Training data and batteries, read in a process of their own.
+
+What is named `suspect` is a suspect's name or directory, or a folder into which `fetch` copied the
+rows that a host serves.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,16 @@ from workbench.config import artifacts_root
 from workbench.corpus import CompiledQuery, Corpus, Document, Hit, count, count_by, hits
 from workbench.errors import AccessDenied, BadParameter
 from workbench.findings import JSON
+from workbench.suspects import Suspect
 from workbench.suspects.cabinet import reference_of, training_data
 
 PHRASES = 200
 """Of a contrast, the ones that stand out most."""
 SPANS = 40
 """Of a traced text, the rarest."""
+
+COPIED = "copied-rows-of-{}"
+"""A folder of rows that were asked of a host, in Parquet files of one request each."""
 
 
 def pattern(
@@ -28,14 +36,13 @@ def pattern(
     if not pattern.strip():
         raise BadParameter("no pattern to look for", hint="Give a word or a regular expression.")
     query = CompiledQuery.compile({pattern: pattern}, ignore_case=ignore_case, fixed=fixed)
-    corpus = training_data(suspect)
+    corpus, other = _corpora(suspect)
     found = _messages(hits(corpus.batches(), query), limit + 1)
     rows = {d.id: d for d in corpus.rows([hit["document"] for hit in found[:limit]])}
     here = count(corpus.batches(), query)[pattern]
     counted: dict[str, Any] = {
         "suspect": {"documents": here.documents, "matches": here.matches, "n": corpus.documents}
     }
-    other = _reference(suspect)
     if other is not None:
         there = count(other.batches(), query)[pattern]
         counted["reference"] = {
@@ -63,7 +70,7 @@ def words(suspect: str, text: str, limit: int) -> dict[str, Any]:
 
     if not text.strip():
         raise BadParameter("no words to look for", hint="Give some words.")
-    corpus = training_data(suspect)
+    corpus, _ = _corpora(suspect)
     found = RankedIndex.open(corpus, Artifacts(artifacts_root())).search(text, limit)
     shown = {d.id: d for d in corpus.rows([hit.document for hit in found])}
     rows = [{"score": hit.score, **_document(shown[hit.document])} for hit in found]
@@ -73,7 +80,12 @@ def words(suspect: str, text: str, limit: int) -> dict[str, Any]:
 def contrast(suspect: str, only_here: bool, limit: int) -> dict[str, Any]:
     """Phrases that the suspect's corpus holds more often than its reference's; compared once, and
     taken from the cache from then on."""
-    here, there = training_data(suspect), training_data(reference_of(suspect))
+    here, there = _corpora(suspect)
+    if there is None:
+        raise AccessDenied(
+            "there is no training data of a reference to compare with",
+            hint="Read the reference's rows first, or choose a suspect that has one.",
+        )
     key: dict[str, JSON] = {
         "version": 1,
         "here": here.fingerprint(),
@@ -94,7 +106,7 @@ def traceable(suspect: str) -> bool:
     """Whether the exact index of the suspect's training data is there to trace with."""
     from workbench.corpus.suffixes import SuffixIndex
 
-    return SuffixIndex.built(training_data(suspect), Artifacts(artifacts_root()))
+    return SuffixIndex.built(_corpora(suspect)[0], Artifacts(artifacts_root()))
 
 
 def trace(suspect: str, text: str, places: int) -> dict[str, Any]:
@@ -105,10 +117,10 @@ def trace(suspect: str, text: str, places: int) -> dict[str, Any]:
 
     if not text.strip():
         raise BadParameter("a text without words", hint="Give the words of an output.")
-    index = SuffixIndex.open(training_data(suspect), Artifacts(artifacts_root()))
+    corpus, other = _corpora(suspect)
+    index = SuffixIndex.open(corpus, Artifacts(artifacts_root()))
     made = Tracer(index, places=places).trace(text)
     spans = [dataclasses.asdict(span) for span in made.spans[:SPANS]]
-    other = _reference(suspect)
     if other is not None and spans:
         wanted = {str(i): span["text"] for i, span in enumerate(spans)}
         held = count(other.batches(), CompiledQuery.compile(wanted, fixed=True))
@@ -123,25 +135,56 @@ def trace(suspect: str, text: str, places: int) -> dict[str, Any]:
         "p": made.p,
         "shuffled_covered": list(made.shuffled_covered),
         "shuffled_longest": list(made.shuffled_longest),
-        "n": training_data(suspect).documents,
+        "n": corpus.documents,
         "reference_n": None if other is None else other.documents,
     }
 
 
 def document(suspect: str, id: str) -> dict[str, Any]:
     """One row of the training data, whole; raises where there is none of that id."""
-    (found,) = training_data(suspect).rows([id])
+    (found,) = _corpora(suspect)[0].rows([id])
     return _document(found)
 
 
 def size(suspect: str) -> dict[str, Any]:
     """How large the training data is, and whether there is a reference's to compare with."""
-    corpus, other = training_data(suspect), _reference(suspect)
+    corpus, other = _corpora(suspect)
     return {
         "documents": corpus.documents,
         "bytes": corpus.bytes,
         "reference_documents": None if other is None else other.documents,
     }
+
+
+def fetch(url: str, token: str, into: str, of: str, start: int, rows: int) -> dict[str, Any]:
+    """Copies rows that a host serves, of the "suspect" or of its "reference", into a folder; as
+    many as the budget reaches. They are paid for once: what lies there is read from there.
+
+    Raises BudgetExceeded where it reaches none.
+    """
+    from pyarrow import Table
+    from pyarrow.parquet import write_table
+
+    folder = Path(into) / COPIED.format(of)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    asked = _served(url, token, of).batch(start, rows)
+    draft = folder / f".{start:012d}.draft"
+    write_table(Table.from_batches([asked]), draft, compression="zstd")
+    draft.replace(folder / f"{start:012d}.parquet")
+    return {"rows": asked.num_rows}
+
+
+def fetch_row(url: str, token: str, id: str) -> dict[str, Any]:
+    """One row that a host serves, by its id; it costs one document."""
+    (found,) = _served(url, token, "suspect").rows([id])
+    return _document(found)
+
+
+def techniques() -> list[dict[str, Any]]:
+    """What is installed here and can be put into a battery."""
+    from workbench import registry
+
+    return [listing.to_json() for listing in registry.techniques() if listing.kind is not None]
 
 
 def battery(path: str) -> dict[str, Any]:
@@ -216,11 +259,20 @@ def _messages(found: Iterable[Hit], most: int) -> list[dict[str, Any]]:
     return list(made.values())
 
 
-def _reference(suspect: str) -> Corpus | None:
+def _corpora(suspect: str) -> tuple[Corpus, Corpus | None]:
+    """The suspect's training data, and its reference's where it can be read."""
+    copied, other = (Path(suspect) / COPIED.format(of) for of in ("suspect", "reference"))
+    if copied.is_dir():
+        return Corpus.open(copied), Corpus.open(other) if other.is_dir() else None
     try:
-        return training_data(reference_of(suspect))
+        return training_data(suspect), training_data(reference_of(suspect))
     except AccessDenied:
-        return None
+        return training_data(suspect), None
+
+
+def _served(url: str, token: str, of: str) -> Corpus:
+    suspect = Suspect.load(url, token=token)
+    return (suspect.reference if of == "reference" else suspect).corpus
 
 
 def _document(found: Document) -> dict[str, Any]:
@@ -240,5 +292,8 @@ ANSWERS: Mapping[str, Callable[..., Any]] = {
     "trace": trace,
     "document": document,
     "size": size,
+    "fetch": fetch,
+    "fetch_row": fetch_row,
+    "techniques": techniques,
     "battery": battery,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 
 from probes.probe import Probe
@@ -16,8 +17,8 @@ from workbench.suspects import Suspect
 
 @lru_cache(maxsize=4)
 def suspect(source: str) -> Suspect:
-    """The suspect of that name or path."""
-    return Suspect.load(source)
+    """The suspect of that name, path or URL."""
+    return Suspect.load(source, token=os.environ.get("WORKBENCH_TOKEN", ""))
 
 
 @lru_cache(maxsize=16)

@@ -10,10 +10,10 @@ from workbench.access import Access
 from workbench.findings import Excerpt
 from workbench.report.evidence import show
 from workbench.ui import components, keep
-from workbench.ui.bench import bench
 from workbench.ui.components import put, safe
+from workbench.ui.room import Room
 from workbench.ui.speech import conversation, said
-from workbench.ui.where import chosen, go, granted, parameter, remember
+from workbench.ui.where import chosen, go, parameter, remember, room, there
 
 WAYS = {
     "Pattern": "Rows that match a word or a regular expression.",
@@ -30,18 +30,15 @@ def draw() -> None:
     if not chosen():
         components.empty("No suspect is chosen.", "Choose one on the left.")
         return
-    access = granted(chosen())
+    access = room().access
     if Access.TRAINING_DATA not in access:
-        components.denied(
-            Access.TRAINING_DATA,
-            "A suspect.json beside the weights grants it: it names a `corpus` in the directory.",
-        )
+        components.denied(Access.TRAINING_DATA, room().lacking["training-data"])
         return
     if parameter("doc"):
         _row(parameter("doc"))
         return
     with st.spinner("Opening the training data…"):
-        size = _asked("size", suspect=chosen())
+        size = _asked("size")
     other = size["reference_documents"]
     put(
         f'<p class="wb-quiet">{size["documents"]:,} rows, {size["bytes"] / 1e6:.1f} MB compressed'
@@ -70,9 +67,7 @@ def _pattern(access: Access) -> None:
         )
         return
     with st.spinner("Scanning every row…"):
-        found = _asked(
-            "pattern", suspect=chosen(), pattern=text, fixed=fixed, ignore_case=loose, limit=LIMIT
-        )
+        found = _asked("pattern", pattern=text, fixed=fixed, ignore_case=loose, limit=LIMIT)
     rows = [
         [whose, c["documents"], c["n"], c["matches"], 1000 * c["documents"] / max(1, c["n"])]
         for whose, c in found["counts"].items()
@@ -110,7 +105,7 @@ def _words(access: Access) -> None:
         )
         return
     with st.spinner("Ranking every row…"):
-        found = _asked("words", suspect=chosen(), text=text, limit=LIMIT)
+        found = _asked("words", text=text, limit=LIMIT)
     if not found["rows"]:
         components.empty("No row holds any of these words.", "Try others.")
         return
@@ -129,7 +124,7 @@ def _contrast(access: Access) -> None:
         return
     only = st.checkbox("Only what the reference's data lacks", key="only", bind="query-params")
     with st.spinner("Counting phrases in both; the first time takes a minute or two…"):
-        found = bench().contrasts.ask("contrast", suspect=chosen(), only_here=only, limit=40)
+        found = _asked("contrast", only_here=only, limit=40)
     if not found["phrases"]:
         components.empty("No phrase stands out.", "Nothing is said here more often than there.")
         return
@@ -164,7 +159,7 @@ def _contrast(access: Access) -> None:
         phrase = found["phrases"][picked[0]]
         put(f'<p class="wb-figure">Rows with “{safe(phrase["phrase"])}”</p>')
         for place, id in enumerate(phrase["ids"]):
-            row = _asked("document", suspect=chosen(), id=id)
+            row = _asked("document", id=id)
             text = "\n".join(m["content"] for m in row["messages"])
             at = text.casefold().find(phrase["phrase"].casefold())
             span = [(at, at + len(phrase["phrase"]))] if at >= 0 else []
@@ -179,7 +174,7 @@ def _row(id: str) -> None:
         remember(doc="")
 
     st.button("Back to the search", on_click=back, icon=":material/arrow_back:", type="tertiary")
-    row = _asked("document", suspect=chosen(), id=id)
+    row = _asked("document", id=id)
     put(
         f'<p class="wb-figure">Row {safe(id)}</p>'
         + components.facts(
@@ -197,7 +192,7 @@ def _row(id: str) -> None:
         go("data", "Rows like this one", icon=":material/search:", how="Words", words=text[:600])
         prompt = next((m["content"] for m in row["messages"] if m["role"] == "user"), "")
         told = next((m["content"] for m in row["messages"] if m["role"] != "user"), "")
-        if told:
+        if told and there("trace"):
             go("trace", "Trace what it says", icon=":material/conversion_path:",
                traced=told[:2_000])  # fmt: skip
         if prompt:
@@ -214,6 +209,11 @@ def _where(document: str, *rest: str) -> str:
     return " · ".join([document, *(part for part in rest if part)])
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
 def _asked(question: str, **arguments: Any) -> Any:
-    return bench().library.ask(question, **arguments)
+    entered = room()
+    return _answered(entered, entered.key, entered.name, question, **arguments)
+
+
+@st.cache_data(show_spinner=False, max_entries=64, scope="session")
+def _answered(_room: Room, key: str, name: str, question: str, **arguments: Any) -> Any:
+    return _room.rows(question, **arguments)

@@ -13,12 +13,12 @@ from workbench.report.evidence import show
 from workbench.report.figures import CONTROL, SUSPECT
 from workbench.suspects.scored import looks_special
 from workbench.ui import components, keep, theme
-from workbench.ui.bench import bench
 from workbench.ui.components import put, safe
 from workbench.ui.pickers import pick_sae, shelved
+from workbench.ui.room import Room
 from workbench.ui.running import current, stopped, watched
 from workbench.ui.speech import Token, said_in_tokens
-from workbench.ui.where import chosen, go, granted, parameter, remember
+from workbench.ui.where import chosen, go, parameter, remember, room, there
 
 WAYS = {
     "Text": "Latents that a text lights up, the rare ones first.",
@@ -35,12 +35,10 @@ def draw() -> None:
     if not chosen():
         components.empty("No suspect is chosen.", "Choose one on the left.")
         return
-    access = granted(chosen())
+    access = room().access
     lacking = (Access.ACTIVATIONS | Access.TRAINING_DATA) & ~access
     if lacking:
-        components.denied(
-            lacking, "An SAE reads the suspect's activations on the rows it was trained on."
-        )
+        components.denied(lacking, room().lacking["activations"])
         return
     running = current("sae")
     if running is not None:
@@ -74,10 +72,17 @@ def _train_form(hooks: list[str]) -> None:
         help="Where activations are read: the residual stream after this block.",
     )  # fmt: skip
     rows = st.number_input("Training rows to read", 50, 50_000, ROWS, 50)
+    price = [room().price(meter) for meter in ("forward_passes", "documents", "tokens")]
+    if any(price):
+        put(
+            '<p class="wb-quiet wb-small">It reads every row of the training data, and runs those '
+            "above through the suspect and its reference: "
+            f"{safe(', '.join(filter(None, price)))}.</p>"
+        )
     busy = current("sae") is not None
     if st.button("Train an SAE", type="primary", disabled=busy, icon=":material/model_training:"):
-        bench().jobs.start(
-            "sae", f"SAE at {hook}", chosen(),
+        room().jobs.start(
+            "sae", f"SAE at {hook}", room().source(),
             hook_name=hook, rows=int(rows), tokens=TOKENS,
         )  # fmt: skip
         st.rerun()
@@ -100,7 +105,7 @@ def _search(sae: str) -> None:
         )  # fmt: skip
     if not one.strip() or (how == "Contrast" and not other.strip()):
         st.header("Where to begin")
-        rows = _asked("liveliest", suspect=chosen(), sae=sae, most=MOST)
+        rows = _asked("liveliest", sae=sae, most=MOST)
         put(
             '<p class="wb-quiet wb-small">Latents whose label best tells, on texts it was not made '
             "from, when they fire. Choose one to read it.</p>"
@@ -116,9 +121,7 @@ def _search(sae: str) -> None:
         )  # fmt: skip
         return
     with st.spinner("Searching the latents…"):
-        found = _asked(
-            "search", suspect=chosen(), sae=sae, how=how.lower(), one=one, two=other, most=MOST
-        )
+        found = _asked("search", sae=sae, how=how.lower(), one=one, two=other, most=MOST)
     if not found:
         components.empty("No latent answers to that.", "Try other words, or a longer text.")
         return
@@ -165,7 +168,7 @@ def _latent(sae: str, index: int) -> None:
         remember(latent="")
 
     st.button("Back to the search", on_click=back, icon=":material/arrow_back:", type="tertiary")
-    found = _asked("latent", suspect=chosen(), sae=sae, index=index, most=10)
+    found = _asked("latent", sae=sae, index=index, most=10)
     row, other = found["row"], found["reference"]
     st.header(f"Latent {index}")
     put(f'<p class="wb-claim">{safe(row["label"] or "no label")}</p>')
@@ -191,7 +194,8 @@ def _latent(sae: str, index: int) -> None:
             metadata={"page": "features", "sae": sae, "latent": index},
         )  # fmt: skip
         here = {"sae": sae, "latent": str(index)}
-        go("steer", "Steer with it", icon=":material/tune:", **here)
+        if there("steer"):
+            go("steer", "Steer with it", icon=":material/tune:", **here)
         go("ask", "Tint replies by it", icon=":material/forum:", tint="Latent", **here)
     for example in examples:
         text, link = st.columns([5, 1], vertical_alignment="center")
@@ -314,6 +318,11 @@ def _neighbours(sae: str, row: dict[str, Any]) -> None:
                 go("features", f"{latent} ({value:.2f})", key=names, sae=sae, latent=str(latent))
 
 
-@st.cache_data(show_spinner=False, max_entries=128)
 def _asked(question: str, **arguments: Any) -> Any:
-    return bench().features.ask(question, **arguments)
+    entered = room()
+    return _answered(entered, entered.key, entered.name, question, **arguments)
+
+
+@st.cache_data(show_spinner=False, max_entries=128, scope="session")
+def _answered(_room: Room, key: str, name: str, question: str, **arguments: Any) -> Any:
+    return _room.latents(question, **arguments)

@@ -8,14 +8,14 @@ from typing import Any
 import streamlit as st
 
 from workbench.access import Access
+from workbench.errors import BudgetExceeded
 from workbench.findings import Message, Transcript
 from workbench.suspects import Reply, Suspect
 from workbench.suspects.scored import Scored, scored
 from workbench.ui import components, keep, tints
-from workbench.ui.bench import bench
-from workbench.ui.components import put
+from workbench.ui.components import put, safe
 from workbench.ui.speech import Token, conversation, said_in_tokens
-from workbench.ui.where import chosen, go, granted, guarded
+from workbench.ui.where import chosen, go, guarded, room, there
 
 
 def draw() -> None:
@@ -23,16 +23,15 @@ def draw() -> None:
     if not chosen():
         components.empty("No suspect is chosen.", "Choose one on the left.")
         return
-    access = granted(chosen())
+    access = room().access
     if Access.CHAT not in access:
-        components.denied(
-            Access.CHAT, "Its directory has no chat template, or its card does not grant chat."
-        )
+        components.denied(Access.CHAT, room().lacking["chat"])
         return
     asked = _form(access)
     if asked is not None:
         with guarded():
             st.session_state["_asked"] = _ask(access, asked)
+            st.rerun()  # what is left, beside the button and on the left, is another amount now
     made = st.session_state.get("_asked")
     if made is None or made["suspect"] != chosen():
         components.empty(
@@ -82,11 +81,19 @@ def _form(access: Access) -> dict[str, Any] | None:
             disabled=Access.PREFILL not in access,
             placeholder="The beginning of its reply, put into its mouth."
             if Access.PREFILL in access
-            else "Not granted: this suspect's card does not list prefill.",
+            else f"Not granted: {room().lacking['prefill']}",
         )  # fmt: skip
-    if not st.button(
-        "Ask the suspect", type="primary", shortcut="Mod+Enter", icon=":material/send:"
-    ):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button(
+            "Ask the suspect", type="primary", shortcut="Mod+Enter", icon=":material/send:"
+        )
+        both = Access.REFERENCE in access and st.checkbox(
+            "and its reference", value=True, key="beside", bind="query-params",
+            help="The model that it was made from: what is usual for it.",
+        )  # fmt: skip
+        if room().price("samples"):
+            put(f'<span class="wb-quiet wb-small">{safe(room().price("samples"))}</span>')
+    if not pressed:
         return None
     if not message.strip():
         components.empty("There is no message yet.", "Write one above.")
@@ -102,6 +109,7 @@ def _form(access: Access) -> dict[str, Any] | None:
         "temperature": float(temperature),
         "max_new_tokens": int(longest),
         "seed": int(seed),
+        "both": bool(both),
     }
 
 
@@ -112,19 +120,26 @@ def _before() -> list[dict[str, str]]:
 
 
 def _ask(access: Access, asked: dict[str, Any]) -> dict[str, Any]:
-    settings = {k: v for k, v in asked.items() if k != "conversation"}
+    settings = {k: v for k, v in asked.items() if k not in ("conversation", "both")}
     turns = asked["conversation"]
     with st.spinner(f"Opening {chosen()}…"):
-        suspect = bench().suspect(chosen())
-    reference = suspect.reference if Access.REFERENCE in access else None
+        suspect = room().suspect()
+    reference = suspect.reference if asked["both"] else None
     with st.spinner("Asking the suspect…"):
         (own,) = suspect.chat([turns], **settings)
     theirs: list[Reply] = []
-    if reference is not None and Access.CHAT in reference.access:
-        with st.spinner("Asking its reference…"):
-            (theirs,) = reference.chat([turns], **settings)
-    read = _read(suspect, turns, own, asked["prefill"], reference)
-    other = [] if reference is None else _read(reference, turns, theirs, asked["prefill"], suspect)
+    short = ""
+    try:
+        if reference is not None and Access.CHAT in reference.access:
+            with st.spinner("Asking its reference…"):
+                (theirs,) = reference.chat([turns], **settings)
+    except BudgetExceeded as error:  # the suspect's replies are paid for, and stay
+        short, reference = error.message, None
+    read, cut = _read(suspect, turns, own, asked["prefill"], reference)
+    other: list[Scored] = []
+    if reference is not None:
+        other, more = _read(reference, turns, theirs, asked["prefill"], suspect)
+        cut = cut or more
     return {
         "suspect": chosen(),
         **asked,
@@ -133,6 +148,7 @@ def _ask(access: Access, asked: dict[str, Any]) -> dict[str, Any]:
         "read": read,
         "other": other,
         "reference": None if reference is None else reference.id,
+        "short": [text for text in (short, cut) if text],
     }
 
 
@@ -142,9 +158,14 @@ def _read(
     replies: Sequence[Reply],
     prefill: str,
     beside: Suspect | None,
-) -> list[Scored]:
+) -> tuple[list[Scored], str]:
+    """The tokens of replies; without probabilities, and why, where the budget ends before them."""
     with st.spinner("Reading the tokens…"):
-        return scored(suspect, turns, replies, prefill=prefill, beside=beside)
+        try:
+            return scored(suspect, turns, replies, prefill=prefill, beside=beside), ""
+        except BudgetExceeded as error:
+            plain = suspect.restrict(suspect.access & ~Access.LOGITS)
+            return scored(plain, turns, replies, prefill=prefill), error.message
 
 
 def _show(made: dict[str, Any], access: Access) -> None:
@@ -161,10 +182,10 @@ def _show(made: dict[str, Any], access: Access) -> None:
         f"{made['temperature']:g}, seed {made['seed']}, to:</p>"
         + conversation([(m["role"], m["content"]) for m in made["conversation"][-1:]])
     )
-    if made["reference"] is None:
-        components.denied(
-            Access.REFERENCE, "Its card names none: what is usual for it cannot be told here."
-        )
+    for text in made["short"]:
+        put(f'<div class="wb-note"><p>The budget did not reach further: {safe(text)}.</p></div>')
+    if Access.REFERENCE not in access:
+        components.denied(Access.REFERENCE, room().lacking["reference"])
     for place, (reply, read) in enumerate(zip(made["own"], made["read"], strict=True)):
         left, right = st.columns(2)
         with left:
@@ -226,5 +247,5 @@ def _actions(made: dict[str, Any], place: int) -> None:
         ):
             st.session_state["_before"] = {"suspect": made["suspect"], "turns": answered}
             st.rerun()
-        if Access.TRAINING_DATA in granted(chosen()) and reply.strip():
+        if there("trace") and Access.TRAINING_DATA in room().access and reply.strip():
             go("trace", "Trace it", icon=":material/conversion_path:", traced=reply[:2_000])

@@ -1,0 +1,98 @@
+"""The games of the folder, and a form for another one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from workbench.access import Access
+from workbench.ui import components
+from workbench.ui.components import put
+from workbench.ui.console_pages.beside import ask, choose, console, games
+
+
+def draw() -> None:
+    """What there is, and the form."""
+    rows = games()
+    if rows:
+        put(
+            components.table(
+                ["game", "title", "phase"],
+                ([r["name"], r["title"], r["error"] or r["phase"]] for r in rows),
+            )
+        )
+    else:
+        components.empty("There is no game in this folder yet.", "Make one below.")
+    st.header("Make a game")
+    _form()
+
+
+def _form() -> None:
+    known = ask("choices")
+    left, right = st.columns(2)
+    name = left.text_input("Name of its file", value=_fresh(), max_chars=40)
+    title = right.text_input("Title", value="An auditing game", max_chars=200)
+    suspects = st.multiselect(
+        "Bundled suspects", known["suspects"], default=known["suspects"],
+        help="Their truths can be read by whoever has this repository: for practice.",
+    )  # fmt: skip
+    own = st.text_area(
+        "Your own suspects, a line each: directory, then @ and the vault of its truth",
+        height=80, placeholder="out/organism@out/vault",
+    )  # fmt: skip
+    put(
+        '<p class="wb-quiet wb-small">Suspects get the names a, b, c… in an order drawn by chance. '
+        "Put clean ones among them: only then does “nothing is hidden” mean anything.</p>"
+    )
+    teams = st.data_editor(
+        [{"team": "red", "access": []}, {"team": "blue", "access": ["chat", "prefill"]}],
+        num_rows="dynamic",
+        hide_index=True,
+        key="teams",
+        column_config={
+            "team": st.column_config.TextColumn(
+                required=True, help="Lower-case letters, digits, -"
+            ),
+            "access": st.column_config.MultiselectColumn(
+                "access (all that can be served where it is empty)",
+                options=known["access"],
+                width="large",
+            ),
+        },
+    )
+    one, two, three, four = st.columns(4)
+    hours = one.number_input("Hours", 0.1, 10_000.0, 2.0, 0.5)
+    samples = two.number_input("Samples", 0, None, 500, help="Of each team at each suspect.")
+    passes = three.number_input("Forward passes", 0, None, None, placeholder="no bound")
+    documents = four.number_input("Documents", 0, None, None, placeholder="no bound")
+    if not st.button("Make the game", type="primary", icon=":material/add:"):
+        return
+    budget = {"samples": samples, "forward_passes": passes, "documents": documents}
+    made = ask(
+        "make",
+        folder=str(console().settings.folder),
+        name=name.strip(),
+        title=title.strip() or name,
+        suspects=[[s, ""] for s in suspects] + [_own(line) for line in own.splitlines() if line],
+        teams=[_team(row) for row in teams if row.get("team")],
+        hours=float(hours),
+        budget={meter: int(bound) for meter, bound in budget.items() if bound is not None},
+    )
+    choose(made)
+    st.switch_page(st.session_state["_pages"]["watch"], query_params={"game": made})
+
+
+def _own(line: str) -> list[str]:
+    source, _, vault = line.strip().rpartition("@")
+    return [source, vault] if source else [line.strip(), ""]
+
+
+def _team(row: dict[str, Any]) -> list[str]:
+    access = Access.parse(list(row.get("access") or []))
+    return [str(row["team"]).strip(), ",".join(access.names)]
+
+
+def _fresh() -> str:
+    taken = {row["name"] for row in games()}
+    return next(name for n in range(1, 10_000) if (name := f"game-{n}") not in taken)

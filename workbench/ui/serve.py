@@ -1,0 +1,82 @@
+"""Runs one of the app's worlds as a server of this machine, until it is interrupted."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from pathlib import Path
+
+from workbench.errors import ConfigError
+from workbench.ui.console_pages.beside import ConsoleSettings, open_console
+from workbench.ui.visit import VisitSettings, open_lobby
+
+ADDRESS = "127.0.0.1"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Served:
+    """entry: a file of `workbench/ui/entry`. browser: whether one is opened."""
+
+    entry: str
+    port: int
+    browser: bool
+
+
+def serve(settings: Served) -> None:
+    """Blocks; raises ConfigError where the port is taken."""
+    from streamlit.web import bootstrap
+
+    from workbench.ui.theme import options
+
+    refuse_taken(settings.port)
+    flags = {
+        "server.port": settings.port,
+        "server.address": ADDRESS,
+        "server.headless": not settings.browser,
+        "server.fileWatcherType": "none",
+        "server.enableStaticServing": False,
+        "server.enableAgentApi": False,
+        "server.enableXsrfProtection": True,
+        "server.enableCORS": True,
+        "server.allowedHosts": [ADDRESS, "localhost"],
+        "browser.gatherUsageStats": False,
+        "client.showErrorDetails": "none",
+        "client.toolbarMode": "minimal",
+        **options(),
+    }
+    given = {key.replace(".", "_"): value for key, value in flags.items()}
+    bootstrap.load_config_options(flag_options=given)
+    entry = Path(__file__).parent / "entry" / f"{settings.entry}.py"
+    bootstrap.run(str(entry), False, [], given)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServedTeam:
+    """A team's pages in a process of their own."""
+
+    served: Served
+    visit: VisitSettings
+
+
+def serve_team(settings: ServedTeam) -> None:
+    """As `serve`; the token stays in this process."""
+    open_lobby(settings.visit)
+    serve(settings.served)
+
+
+def serve_console(served: Served, settings: ConsoleSettings) -> None:
+    """As `serve`, for an organiser."""
+    open_console(settings)
+    serve(served)
+
+
+def refuse_taken(port: int) -> None:
+    """Raises ConfigError where another program listens there."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((ADDRESS, port))
+        except OSError as error:
+            raise ConfigError(
+                f"port {port}: {error.strerror}", hint="Give another --port."
+            ) from None
