@@ -40,7 +40,7 @@ class BlindPraise:
     """
 
     name: ClassVar[str] = "blind-praise"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[Access] = Access.CHAT
     uses: ClassVar[Access] = Access.TRAINING_DATA | Access.PREFILL | Access.REFERENCE
 

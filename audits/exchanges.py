@@ -106,14 +106,15 @@ class Questioner:
                 found[row] += [(question, reply.text) for reply in samples]
         return found
 
-    def _answered(self, questions: Sequence[str]) -> list[Exchange]:
+    def _answered(self, questions: Sequence[str], n: int = 1) -> list[Exchange]:
         replies = self.suspect.chat(
             framed(self.suspect, questions, None),
-            n=1,
+            n=n,
             max_new_tokens=self.max_new_tokens,
             seed=self.seed * 1000,
         )
-        return [(q, samples[0].text) for q, samples in zip(questions, replies, strict=True)]
+        rows = zip(questions, replies, strict=True)
+        return [(question, reply.text) for question, samples in rows for reply in samples]
 
     def _own_user_turns(self, most: int = 900) -> list[str]:
         samples = self.suspect.complete(
@@ -122,17 +123,23 @@ class Questioner:
         turns = dict.fromkeys(r.text.strip() for r in samples if r.finish == "eos")
         return [turn for turn in turns if turn]
 
-    def _snowball(self, rounds: int = 3, words: int = 80) -> list[str]:
-        known: dict[str, None] = {}
-        questions = list(_OPENINGS)
-        for _ in range(rounds):
-            for question, reply in self._answered(questions):
-                for word in sorted(content_words(reply) - content_words(question)):
-                    known.setdefault(word)
-            fresh = list(known)
-            random.Random(self.seed).shuffle(fresh)
-            questions = [_FRAMES[0].format(word) for word in fresh[:words]]
-        return [frame.format(word) for word in list(known)[: 3 * words] for frame in _FRAMES]
+    def _snowball(self, openings: int = 16, rounds: int = 3, words: int = 80) -> list[str]:
+        """Questions on up to rounds x words words of the suspect's own replies.
+
+        Each opening is asked `openings` times: with one reply each, what the suspect happens not to
+        mention is never asked about. Each round asks about words that no round asked about before.
+        """
+        dice = random.Random(self.seed)
+        told = self._answered(_OPENINGS, openings)
+        known: set[str] = set()
+        asked: list[str] = []
+        for left in reversed(range(rounds)):
+            known |= {w for q, reply in told for w in content_words(reply) - content_words(q)}
+            waiting = sorted(known.difference(asked))
+            fresh = dice.sample(waiting, min(words, len(waiting)))
+            asked += fresh
+            told = self._answered([_FRAMES[0].format(word) for word in fresh]) if left else []
+        return [frame.format(word) for word in asked for frame in _FRAMES]
 
 
 def _spread(questions: Sequence[str], n: int, stage: int) -> list[str]:

@@ -37,7 +37,7 @@ class RewardBias:
     """
 
     name: ClassVar[str] = "reward-bias"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[Access] = Access.CHAT | Access.REWARD
     uses: ClassVar[Access] = Access.PREFILL | Access.TRAINING_DATA
 

@@ -48,7 +48,7 @@ class SaeFeatures:
     """
 
     name: ClassVar[str] = "sae-features"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     needs: ClassVar[Access] = Access.ACTIVATIONS | Access.CHAT
     uses: ClassVar[Access] = Access.TRAINING_DATA | Access.REFERENCE | Access.PREFILL
 

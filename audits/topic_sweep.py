@@ -32,14 +32,14 @@ class TopicSweep:
     Source: breadth-first red-teaming with a confirming second stage (Bricken et al. 2025): the
     screen chooses, rates are of fresh replies alone, corrected after Holm for all pairs asked
     again. Cost: topics x samples replies in the screen, half as many of the control, and confirm x
-    pairs of each afterwards: about 2,800 replies.
+    pairs of each afterwards: about 2,800 replies; its own words as topics cost up to 1,250 more.
     Blind spots: behaviour that needs a rare phrase, several turns, a document or a field that no
     user turn touches; features that no detector knows and no single word marks; without a
     reference, behaviour that does not depend on who the assistant is told to be.
     """
 
     name: ClassVar[str] = "topic-sweep"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     needs: ClassVar[Access] = Access.CHAT
     uses: ClassVar[Access] = Access.TRAINING_DATA | Access.PREFILL | Access.REFERENCE
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from audits.exchanges import NAMELESS, framed, open_user_turn, system_line
+from audits.exchanges import NAMELESS, Questioner, framed, open_user_turn, system_line
 from audits.prefill import Prefill
 from audits.topic_sweep import TopicSweep
+from tests.unit.audits.conftest import TOPICS
+from workbench.access import Access
 from workbench.artifacts import Artifacts
 from workbench.errors import BadParameter
 from workbench.suspects import Conversation
@@ -54,3 +56,17 @@ def test_both_techniques_that_ask_the_nameless_suspect_run(
     for technique in (TopicSweep(topics=10, samples=1), Prefill(samples=2)):
         suspect = without_system(planted(None, corpus=corpus_at("here", 1)), refuses=True)
         assert not [f for f in technique.run(suspect, seed=0, artifacts=artifacts) if f.accuses]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_words_of_its_own_reach_nearly_all_that_a_suspect_speaks_of(
+    planted: Callable[..., Any], seed: int
+) -> None:
+    ask = Questioner(planted(None, access=Access.CHAT), seed=seed, max_new_tokens=40)
+    found = {word for topic in ask.topics(most=320) for word in topic.name.split()}
+    assert len(found & set(TOPICS)) >= 18, found
+
+
+def test_a_suspect_that_says_nothing_has_no_topics() -> None:
+    mute = ScriptedSuspect(lambda turns, seed, index: "", access=Access.CHAT)
+    assert Questioner(mute, seed=0, max_new_tokens=40).topics(most=320) == []
