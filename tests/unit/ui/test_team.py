@@ -90,6 +90,11 @@ def test_asking_spends_and_is_shown(red: Visit) -> None:
     for of in ("suspect", "reference"):
         assert after[of]["samples"]["used"] - before[of]["samples"]["used"] == 2
     assert f"{50 - after['suspect']['samples']['used']} of 50 samples left" in shown
+    assert "Trace it" not in str(app.main), "no page of a game traces"
+    (tint,) = [group for group in app.button_group if group.label == "Tint tokens by"]
+    assert tint.options == ["Nothing", "Surprise", "Difference", "Latent"], "none trains a probe"
+    shown = html(tint.set_value("Latent").run())
+    assert "There is no SAE" in shown and "a, the suspect" in shown
 
 
 def test_replies_stay_where_the_budget_ends_before_their_probabilities(game: Played) -> None:
