@@ -148,7 +148,7 @@ def test_a_key_is_answered_and_charged_once(inside: Inside, ask: Asker) -> None:
     before = used()
     again = ask(CHAT, {"messages": HELLO}, Idempotency_Key="k1")
     assert (words(again), used()) == (words(first), before)
-    assert error(ask(CHAT, {"messages": HELLO, "n": 2}, Idempotency_Key="k1"))[0] == 400
+    assert error(ask(CHAT, {"messages": HELLO, "n": 2}, Idempotency_Key="k1"))[0] == 409
     streamed = ask(CHAT, {"messages": HELLO, "stream": True}, Idempotency_Key="k2")
     repeated = ask(CHAT, {"messages": HELLO, "stream": True}, Idempotency_Key="k2")
     joined = "".join(e["choices"][0]["delta"].get("content", "") for e in events(streamed))
