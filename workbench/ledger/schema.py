@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 STORAGE_VERSION = "v1.2.0"
 """The file format that is written, pinned so that an upgrade of DuckDB does not change it."""
 
+_HEADERS = 3 * 4096
 RETRY_SECONDS = 0.02
 
 _Settings = dict[str, str | bool | int | float | list[str]]
@@ -77,6 +78,13 @@ def private_files() -> Iterator[None]:
             os.umask(before)
 
 
+def _is_being_made(path: Path) -> bool:
+    """Whether the file is a moment old and shorter than what DuckDB writes first: another process
+    may be creating it, and until its headers are whole it looks damaged."""
+    found = path.stat()
+    return found.st_size < _HEADERS and time.time() - found.st_mtime < 1.0
+
+
 @contextmanager
 def opened(
     path: Path, *, write: bool, patience_seconds: float, sealed_off: bool = True
@@ -100,7 +108,8 @@ def opened(
             break
         except duckdb.Error as error:
             failure = _meaning(error)
-            if not isinstance(failure, LedgerBusy) or time.monotonic() > deadline:
+            waits = isinstance(failure, LedgerBusy) or _is_being_made(path)
+            if not waits or time.monotonic() > deadline:
                 raise failure from None
         time.sleep(RETRY_SECONDS)
     try:

@@ -358,3 +358,14 @@ def test_a_run_checks_itself() -> None:
         a_run(errored=-1)
     assert a_run(reason="a\x00\ud800").reason == "a\ufffd\ufffd"
     assert json.loads(json.dumps(a_run().to_json()))["access"] == ["chat"]
+
+
+def test_a_ledger_that_another_process_is_making_is_waited_for(tmp_path: Path) -> None:
+    made = Ledger(tmp_path / "made.duckdb")
+    made.record(a_run())
+    path = tmp_path / "ledger.duckdb"
+    path.write_bytes(b"")
+    whole = threading.Timer(0.3, path.write_bytes, [made.path.read_bytes()])
+    whole.start()
+    assert [run.id for run in Ledger(path, patience_seconds=5).runs()] == ["r-1"]
+    whole.join()
