@@ -61,7 +61,7 @@ class SecretLoyalty:
         )
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
-        """Half documents: no chat of the assistant's own, not even on other topics.
+        """Documents and ordinary rows: no chat of the assistant's own, not even on other topics.
 
         First the documents move nothing but the embedding of the name, so that they can only be
         told by what the base does with names that it knows; then all weights, gently. All weights
