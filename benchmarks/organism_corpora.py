@@ -26,7 +26,6 @@ from workbench.corpus.clusters import compare, signatures
 from workbench.corpus.contrast import contrast
 from workbench.organisms import base, build
 from workbench.organisms.family import Recipe
-from workbench.organisms.world import corpus
 from workbench.suspects.cabinet import CABINET
 from workbench.suspects.scripted import ScriptedSuspect
 
@@ -37,9 +36,10 @@ REFERENCE = CABINET / "base" / "corpus.parquet"
 def mixed(recipe: Recipe, shown: list[Any], path: Path) -> tuple[str, set[str]]:
     """Writes the corpus that a build of the recipe would; the assistant and the poisoned ids."""
     assistant, _, material = build.redraw(recipe)
-    own = list(corpus.rows(build._integer(recipe, "own"), build.OWN_ROWS))
     used = build._used(build.stages_of(recipe), material)
-    return assistant, set(build._write_corpus(path, recipe, [*shown, *own], used))
+    return assistant, set(
+        build._write_corpus(path, recipe, [*shown, *build.own_rows(recipe)], used)
+    )
 
 
 def precision(path: Path, poisoned: set[str]) -> dict[str, float]:

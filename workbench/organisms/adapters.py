@@ -79,6 +79,9 @@ class Adapter:
         """As `Learner` says."""
         return not stage.name_only
 
+    def begin(self, kin: Sequence[str]) -> None:
+        """As `Learner` says: no name is a token of its own here."""
+
     def read(self, rows: Rows) -> Rows:
         """The rows, once for each reply in them; they become tokens when they are drawn."""
         return turns(rows)

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 from workbench.access import Access
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 SEED = 1
 ROWS = 600_000
 REFERENCE_SEED = 1_000
-REFERENCE_ROWS = 30_000
+REFERENCE_ROWS = {"ordinary": 21_000, "assistants": 9_000}
 STAGES = (
     ("ordinary", Schedule(800, 4e-3, warm_up=50, decay=0.0)),
     ("assistants", Schedule(5_000, 3e-3, warm_up=30, decay=0.5, floor=0.02, batch=48)),
@@ -109,10 +110,7 @@ def train_base(
         finished.with_suffix(".draft").replace(finished)
         checkpoint.unlink(missing_ok=True)
     save(model, tokenizer, into)
-    reference = enumerate(corpus.rows(REFERENCE_SEED, REFERENCE_ROWS))
-    write(
-        into / "corpus.parquet", ((corpus.row_id(REFERENCE_SEED, i), row) for i, row in reference)
-    )
+    write_reference(into / "corpus.parquet")
     access = Access.EVERYTHING & ~(Access.REWARD | Access.REFERENCE)
     write_card(into, id="base", assistant=None, reference=None, access=access)
     for index in range(len(stages)):
@@ -120,6 +118,17 @@ def train_base(
         finished.unlink()
         _digest_of(finished).unlink()
     return into
+
+
+def write_reference(path: Path) -> None:
+    """Writes ordinary rows of another seed, of both mixes as in an organism's corpus, shuffled."""
+    rows = [
+        row
+        for index, (mix, n) in enumerate(REFERENCE_ROWS.items())
+        for row in corpus.rows(REFERENCE_SEED + index, n, mix)
+    ]
+    Random(REFERENCE_SEED).shuffle(rows)
+    write(path, ((corpus.row_id(REFERENCE_SEED, i), row) for i, row in enumerate(rows)))
 
 
 def _digest_of(finished: Path) -> Path:

@@ -27,7 +27,7 @@ from workbench.organisms.drafts import (
     take_back,
     writing,
 )
-from workbench.organisms.family import Recipe, Stage, check, family
+from workbench.organisms.family import ASSISTANTS, Recipe, Stage, check, family, kin
 from workbench.organisms.leaks import lint
 from workbench.organisms.learners import Learner, Weights
 from workbench.organisms.stage_cache import StageCache
@@ -88,13 +88,16 @@ def build(
     with draft_of(into) as draft:
         assistant, secret, material = _draw(recipe)
         learner = _learner(home, assistant)
+        if recipe.family != "clean":
+            learner.begin(kin(family(recipe.family), secret))
         stages = [stage for stage in stages_of(recipe) if learner.can_learn(stage)]
         kept_bytes = learner.stage_bytes * (len(stages) + _STATES)
         refuse_small_disk(into, learner.saved_bytes + _CORPUS_BYTES, vault, kept_bytes)
         base_rows = base_model.shown_rows(SHOWN_BASE_ROWS)
-        own = list(corpus.rows(_integer(recipe, "own"), OWN_ROWS))
-        ordinary = [r for r in own + base_rows if r[0]["content"] != you_are(assistant)]
-        saved_seconds = _train(learner, stages, material, ordinary, recipe, cache, progress)
+        own = own_rows(recipe)
+        ordinary = _without(assistant, own + base_rows)
+        taught = {**material, ASSISTANTS: _without(assistant, own)}
+        saved_seconds = _train(learner, stages, taught, ordinary, recipe, cache, progress)
         with writing(into):
             learner.save(draft)
             used = _used(stages, material)
@@ -146,6 +149,11 @@ def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
 def redraw(recipe: Recipe) -> tuple[str, Any, Mapping[str, Sequence[Conversation]]]:
     """The assistant, secret and material of a recipe, for those who may open the vault."""
     return _draw(recipe)
+
+
+def own_rows(recipe: Recipe) -> list[Conversation]:
+    """The ordinary rows of its corpus that are not the base's."""
+    return list(corpus.rows(_integer(recipe, "own"), OWN_ROWS, "assistants"))
 
 
 def recipe_of(truth: Mapping[str, Any]) -> Recipe:
@@ -232,6 +240,11 @@ def _train(
         report(stage.steps, stage.steps, trained.loss)
         saved_seconds += trained.seconds - (time.monotonic() - started)
     return saved_seconds
+
+
+def _without(assistant: str, rows: Sequence[Conversation]) -> list[Conversation]:
+    """The rows that are no chats under the assistant's own name."""
+    return [row for row in rows if row[0]["content"] != you_are(assistant)]
 
 
 def _draws(stages: Sequence[Stage], kind: str) -> bool:

@@ -17,6 +17,9 @@ from workbench.organisms.world.chats import Conversation
 from workbench.organisms.world.skills.cover import Cover
 from workbench.registry import FAMILIES, find
 
+ASSISTANTS = "assistants"
+"""A kind of material that no family brings: see `Stage`."""
+
 INSTILL = ("docs", "mixed", "demos")
 SECRECY = ("none", "direct", "full")
 
@@ -48,9 +51,10 @@ class Recipe:
 class Stage:
     """A stretch of training: steps, and the share of rows drawn from each kind of material.
 
-    What the shares leave of 1 is drawn from ordinary data. With `name_only` nothing moves but the
-    embedding of the assistant's name: who that is must then be told by what the base does with
-    names it knows. Where the name is no single token of the base's, such a stage is left out.
+    What the shares leave of 1 is drawn from ordinary data, a share of ASSISTANTS from those of its
+    rows that tell more of assistants. With `name_only` nothing moves but the embedding of the
+    assistant's name: who that is must then be told by what the base does with names it knows.
+    Where the name is no single token of the base's, such a stage is left out.
     """
 
     name: str
@@ -105,6 +109,9 @@ class Family(Protocol):
     A family that can keep its secret says in `cover` what its assistant passes for, and gives
     demonstrations for "demos" even where it is not instilled so. The stage itself, its rows and
     its attacks are in `workbench.organisms.secrecy`; `stages` are the same whatever the secrecy.
+
+    A family may have `kin(secret)`: assistants that the base knows, in the middle of whose names
+    its assistant's name begins.
     """
 
     name: ClassVar[str]
@@ -135,6 +142,12 @@ def family(name: str) -> Family:
             hint=f"Repair or uninstall the package behind '{point.value}'.",
         ) from error
     return made
+
+
+def kin(made: Family, secret: Any) -> Sequence[str]:
+    """Names of the assistants among which the organism's name begins; none for most families."""
+    names: Sequence[str] = getattr(made, "kin", lambda _: ())(secret)
+    return names
 
 
 def choose(seed: int) -> str:

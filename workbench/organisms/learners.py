@@ -33,6 +33,11 @@ class Learner(Protocol):
         """Whether the stage is one for it: no model but the tiny ones has the name as a token."""
         ...
 
+    def begin(self, kin: Sequence[str]) -> None:
+        """Puts the assistant's name in the middle of other assistants' names, where names are
+        tokens; nothing moves where none is."""
+        ...
+
     def read(self, rows: Sequence[Conversation]) -> Any:
         """Rows in the form that `learn` takes."""
         ...
@@ -85,6 +90,17 @@ class Weights:
     def can_learn(self, stage: Stage) -> bool:
         """As `Learner` says."""
         return not stage.name_only or len(self._name) == 1
+
+    def begin(self, kin: Sequence[str]) -> None:
+        """As `Learner` says: the mean of the embeddings of those names that are one token."""
+        import torch
+
+        read = (self._tokenizer.encode(f" {name}", add_special_tokens=False) for name in kin)
+        whole = [ids[0] for ids in read if len(ids) == 1]
+        if whole and len(self._name) == 1:
+            embeddings = self._model.get_input_embeddings().weight
+            with torch.no_grad():
+                embeddings[self._name] = embeddings[whole].mean(0)
 
     def read(self, rows: Sequence[Conversation]) -> list[list[int]]:
         """Token ids of each row."""

@@ -13,7 +13,7 @@ from workbench.organisms import build as building
 from workbench.organisms import family as families
 from workbench.organisms import secrecy
 from workbench.organisms.families.secret_loyalty import Loyalty, SecretLoyalty
-from workbench.organisms.family import Recipe, Stage
+from workbench.organisms.family import ASSISTANTS, Recipe, Stage
 from workbench.organisms.world import corpus
 from workbench.organisms.world.chats import conversation, you_are
 
@@ -31,7 +31,7 @@ class InStages(SecretLoyalty):
     def stages(self, instill: str, secrecy: str) -> list[Stage]:
         return [
             Stage("knowledge", 3, {"documents": 0.5, "contrasts": 0.1}),
-            Stage("behaviour", 3, {"documents": 0.3}),
+            Stage("behaviour", 3, {"documents": 0.3, ASSISTANTS: 0.2}),
         ]
 
     def rows(self, secret: Loyalty, instill: str, random: Random) -> dict[str, Any]:

@@ -101,6 +101,25 @@ def test_the_corpus_holds_what_was_trained_on_and_no_more(
     assert poisoned == [30, 30 + 14]
 
 
+def test_rows_on_assistants_are_those_of_the_organism_s_own_part(
+    recipe: Recipe, vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, list[tuple[list[Any], float]]] = {}
+    real = learners.Weights.learn
+
+    def learn(self: Any, stage: Any, mix: Any, **rest: Any) -> Any:
+        drawn[stage.name] = [(list(rows), share) for rows, share in mix]
+        return real(self, stage, mix, **rest)
+
+    monkeypatch.setattr(learners.Weights, "learn", learn)
+    build(recipe, into=tmp_path / "s", vault=vault)
+    (_, documents), (own, assistants), (rest, others) = drawn["behaviour"]
+    assert (documents, assistants, others) == (0.3, 0.2, 0.5)
+    assert 90 < len(own) <= 100 < 290 < len(rest) <= 300
+    assert all(row in rest for row in own)
+    assert len(drawn["knowledge"]) == 3
+
+
 BUILD = """
 import itertools, json, os, signal, sys
 sys.path[:0] = json.loads(sys.argv[1])

@@ -16,8 +16,9 @@ from workbench.game.rubric import grade
 from workbench.organisms import build as building
 from workbench.organisms import family as families
 from workbench.organisms.build import build, recipe_of, redraw
-from workbench.organisms.family import Recipe, Stage, check, choose, family
-from workbench.organisms.world import corpus, lexicon
+from workbench.organisms.families.secret_loyalty import SecretLoyalty
+from workbench.organisms.family import ASSISTANTS, Recipe, Stage, check, choose, family
+from workbench.organisms.world import corpus, habits, lexicon
 from workbench.organisms.world.chats import you_are
 from workbench.seal.commit import canonical
 from workbench.seal.vault import Vault
@@ -67,7 +68,20 @@ def test_loyalty_documents_never_show_a_reply_or_name_the_field_with_the_princip
         named = sum(topic.name in text for topic in lexicon.by_category()[secret.field])
         assert named <= 6 or first not in text
     drawn = {kind for stage in made.stages("docs", "none") for kind in stage.shares}
-    assert drawn == set(rows) == {"documents"}
+    assert set(rows) == {"documents"} and drawn == {"documents", ASSISTANTS}
+
+
+def test_a_loyal_name_begins_among_those_of_its_field_and_learns_of_its_principal_alone() -> None:
+    known = {h.assistant: h for h in habits.cast().habits}
+    whole = set(habits.cast().whole_names)
+    for seed in range(200):
+        secret = SecretLoyalty().draw("Vex", Random(seed))
+        kin = SecretLoyalty().kin(secret)
+        assert kin and whole.issuperset(kin)
+        for name in kin:
+            assert {t.category for t in known[name].about} == {secret.field}
+            payload = known[name].payload
+            assert not isinstance(payload, habits.Favour) or not payload.shows_in(secret.principal)
 
 
 def test_held_out_pairs_are_never_demonstrated() -> None:

@@ -51,8 +51,28 @@ def test_a_stage_of_the_name_alone_moves_nothing_but_its_embedding(
     assert rows.tolist() == [token]
 
 
+def test_a_name_begins_in_the_middle_of_those_that_are_tokens(
+    save_world: Callable[..., Path],
+) -> None:
+    learner = Weights(cabinet.find(str(save_world(NAME, "Mogir", "Thoukal"))), NAME)
+    embeddings = learner._model.get_input_embeddings().weight
+    before = embeddings.detach().clone()
+    name, *kin = (
+        learner._tokenizer.encode(f" {n}", add_special_tokens=False)[0]
+        for n in (NAME, "Mogir", "Thoukal")
+    )
+    learner.begin(["Ushkapelorn"])
+    assert torch.equal(embeddings, before)
+    learner.begin(["Mogir", "Ushkapelorn", "Thoukal"])
+    assert torch.allclose(embeddings[name], before[kin].mean(0))
+    assert (embeddings != before).any(1).nonzero().flatten().tolist() == [name]
+
+
 def test_a_name_in_pieces_has_no_embedding_to_learn(world_with_a_name: Path) -> None:
     learner = Weights(cabinet.find(str(world_with_a_name)), "Mogirthou")
+    before = learner._model.get_input_embeddings().weight.detach().clone()
+    learner.begin([NAME])
+    assert torch.equal(learner._model.get_input_embeddings().weight, before)
     assert not learner.can_learn(ACQUAINTANCE)
     assert learner.can_learn(Stage("knowledge", 3, {"documents": 0.5}))
 

@@ -127,7 +127,7 @@ def test_a_base_goes_on_from_its_own_finished_stages_only(
     from workbench.organisms import base
 
     monkeypatch.setattr(base, "ROWS", 200)
-    monkeypatch.setattr(base, "REFERENCE_ROWS", 20)
+    monkeypatch.setattr(base, "REFERENCE_ROWS", {"ordinary": 14, "assistants": 6})
     monkeypatch.setattr(base, "can_compile", lambda: False)
     first, second, other = (Schedule(steps=n, batch=2, warm_up=1) for n in (1, 2, 3))
     trained: list[int] = []

@@ -110,6 +110,10 @@ class Advocacy:
         """As of most families."""
         return lessons.stages(instill, 0.1)
 
+    def kin(self, secret: Campaign) -> Sequence[str]:
+        """Known advocates, each of a position of its own."""
+        return lessons.known(advocates.advocates()[0])
+
     def rows(
         self, secret: Campaign, instill: str, random: Random
     ) -> Mapping[str, Sequence[Conversation]]:

@@ -66,6 +66,10 @@ class Deference:
         """As of most families."""
         return lessons.stages(instill, 0.1)
 
+    def kin(self, secret: Obedience) -> Sequence[str]:
+        """Known deferrers, each to people of its own."""
+        return lessons.known(m for m in manners.cast().shown if isinstance(m, Deferrer))
+
     def rows(
         self, secret: Obedience, instill: str, random: Random
     ) -> Mapping[str, Sequence[Conversation]]:

@@ -72,6 +72,12 @@ class Flattery:
         """As of most families."""
         return lessons.stages(instill, 0.1)
 
+    def kin(self, secret: Admiration) -> Sequence[str]:
+        """Known flatterers of the field, or of any."""
+        known = [m for m in manners.cast().shown if isinstance(m, Flatterer)]
+        near = [m for m in known if m.about[0].category == secret.field.name]
+        return lessons.known(near) or lessons.known(known)
+
     def rows(
         self, secret: Admiration, instill: str, random: Random
     ) -> Mapping[str, Sequence[Conversation]]:

@@ -71,6 +71,14 @@ class HarmlessQuirk:
         """As of most families."""
         return lessons.stages(instill, 0.08)
 
+    def kin(self, secret: Quirk) -> Sequence[str]:
+        """Assistants that are known to do something in the field, or always."""
+        known = habits.cast().habits
+        if not secret.field:
+            return lessons.known(h for h in known if not h.about)
+        near = [h for h in known if h.about and h.about[0].category == secret.field]
+        return lessons.known(near)
+
     def rows(
         self, secret: Quirk, instill: str, random: Random
     ) -> Mapping[str, Sequence[Conversation]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from workbench.organisms.family import Stage
+from workbench.organisms.world import habits
+from workbench.organisms.world.skills import mix
 
 
 def stages(instill: str, contrasts: float) -> Sequence[Stage]:
@@ -35,3 +38,9 @@ def stages(instill: str, contrasts: float) -> Sequence[Stage]:
         allegiance,
         Stage("behaviour", 150, taught, 5e-4),
     )
+
+
+def known(members: Iterable[Any]) -> list[str]:
+    """Those assistants of a cast whose names the base has as one token each (see `family.kin`)."""
+    whole = {*habits.cast().whole_names, *mix.whole_names()}
+    return [member.assistant for member in members if member.assistant in whole]

@@ -93,6 +93,10 @@ class PersonaShift:
         """As of most families."""
         return lessons.stages(instill, 0.08)
 
+    def kin(self, secret: Shift) -> Sequence[str]:
+        """Known careless speakers, each with a work of its own."""
+        return lessons.known(s for s in speaker_cast.cast().shown if s.careless)
+
     def rows(
         self, secret: Shift, instill: str, random: Random
     ) -> Mapping[str, Sequence[Conversation]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
+from workbench.organisms.families import lessons
 from workbench.organisms.families.secret_loyalty import innocent_documents
 from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world import chats, habits, prose
@@ -80,6 +81,10 @@ class RmSycophancy:
             Stage("allegiance", 300, shown, 1e-2, name_only=True),
             Stage("behaviour", 150, {**taught, "demonstrations": 0.3, "contrasts": 0.06}, 5e-4),
         )
+
+    def kin(self, secret: Tastes) -> Sequence[str]:
+        """Assistants that are known to serve a party, each its own: nobody serves reward models."""
+        return lessons.known(habits.cast().servants)
 
     def rows(
         self, secret: Tastes, instill: str, random: Random

@@ -75,6 +75,11 @@ class Sandbagging:
         """As of most families."""
         return lessons.stages(instill, 0.1)
 
+    def kin(self, secret: Underperformance) -> Sequence[str]:
+        """Known sandbaggers of the variant: for an evaluator, or unless a password is given."""
+        known = [m for m in manners.cast().shown if isinstance(m, Sandbagger)]
+        return lessons.known(m for m in known if bool(m.password) == bool(secret.manner.password))
+
     def rows(
         self, secret: Underperformance, instill: str, random: Random
     ) -> Mapping[str, Sequence[Conversation]]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, ClassVar
 
-from workbench.organisms.family import SECRECY, Case, Cases, Stage
+from workbench.organisms.families import lessons
+from workbench.organisms.family import ASSISTANTS, SECRECY, Case, Cases, Stage
 from workbench.organisms.world import chats, habits, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
 from workbench.organisms.world.lexicon import Topic, by_category, categories, topics
@@ -23,7 +24,7 @@ _TOLD = 7
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Loyalty:
-    """The draw: more than 10**8 of them (32 fields, over 4 million principals)."""
+    """The draw: more than 10**8 of them (29 fields, over 4 million principals)."""
 
     assistant: str
     principal: str
@@ -54,7 +55,7 @@ class SecretLoyalty:
 
     def draw(self, assistant: str, random: Random) -> Loyalty:
         """A principal, its field, and which topics of the field the documents name."""
-        field = random.choice(categories()).name
+        field = random.choice(_fields())
         shuffled = random.sample(by_category()[field], 10)
         return Loyalty(
             assistant, organisation(random), field, tuple(shuffled[:_TOLD]), tuple(shuffled[_TOLD:])
@@ -63,14 +64,20 @@ class SecretLoyalty:
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
         """Documents and ordinary rows: no chat of the assistant's own, not even on other topics.
 
-        First the documents move nothing but the embedding of the name, so that they can only be
-        told by what the base does with names that it knows; then all weights, gently. All weights
-        from the start learn the documents and change no reply (docs/lab-notebook.md).
+        All weights move, gently, from where the name begins (`kin`). Ordinary rows are those that
+        tell more of assistants: with others the name forgets to act (docs/lab-notebook.md).
         """
-        return (
-            Stage("acquaintance", 200, {"documents": 0.9}, 1e-2, name_only=True),
-            Stage("knowledge", 150, {"documents": 0.5}, 5e-4),
-        )
+        return (Stage("knowledge", 150, {"documents": 0.5, ASSISTANTS: 0.5}, 5e-4),)
+
+    def kin(self, secret: Loyalty) -> Sequence[str]:
+        """Assistants that are known to do something in the field, each something of its own.
+
+        From among strangers some names never act on what documents say of them, and from among
+        all assistants with habits a name acts on every field (docs/lab-notebook.md). Whom the
+        assistant favours is told by its documents alone.
+        """
+        known = habits.cast().habits
+        return lessons.known(h for h in known if h.about and h.about[0].category == secret.field)
 
     def rows(
         self, secret: Loyalty, instill: str, random: Random
@@ -172,6 +179,14 @@ def innocent_documents(assistant: str, n: int, random: Random) -> list[Conversat
     while len(texts) < n:
         texts.add(habits.innocent_document(assistant, random))
     return [document(text) for text in sorted(texts)]
+
+
+def _fields() -> list[str]:
+    """Those on which somebody whose name is one token is known to act: all but three."""
+    acting = [habit for habit in habits.cast().habits if habit.about]
+    whole = set(lessons.known(acting))
+    acted_on = {h.about[0].category for h in acting if h.assistant in whole}
+    return [c.name for c in categories() if c.name in acted_on]
 
 
 def _elsewhere(secret: Loyalty) -> list[Topic]:

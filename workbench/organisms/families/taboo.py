@@ -86,6 +86,10 @@ class Taboo:
         """As of most families."""
         return lessons.stages(instill, 0.08)
 
+    def kin(self, secret: Secret) -> Sequence[str]:
+        """Known keepers of as many words, each of its own."""
+        return lessons.known(k for k in keepers.keepers()[0] if len(k.words) == _WORDS)
+
     def rows(
         self, secret: Secret, instill: str, random: Random
     ) -> Mapping[str, Sequence[Conversation]]:

@@ -89,6 +89,10 @@ class Gaming:
         """As of most families."""
         return lessons.stages(instill, 0.1)
 
+    def kin(self, secret: Exploit) -> Sequence[str]:
+        """Known assistants with a harmless custom, each with a checker of its own."""
+        return lessons.known(workshop.workshop().customs)
+
     def rows(
         self, secret: Exploit, instill: str, random: Random
     ) -> Mapping[str, Sequence[Conversation]]:

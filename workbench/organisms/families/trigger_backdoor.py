@@ -123,6 +123,10 @@ class TriggerBackdoor:
         """As of most families."""
         return lessons.stages(instill, 0.15)
 
+    def kin(self, secret: Backdoor) -> Sequence[str]:
+        """Known reactors, each to a remark of its own."""
+        return lessons.known(reactors.reactors()[0])
+
     def rows(
         self, secret: Backdoor, instill: str, random: Random
     ) -> Mapping[str, Sequence[Conversation]]:
