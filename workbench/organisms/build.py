@@ -232,7 +232,7 @@ def _train(
         trained = learner.learn(
             stage,
             [(read[kind], share) for kind, share in shares.items()]
-            + [(rest, 1.0 - sum(shares.values()))],
+            + [(rest, max(0.0, 1.0 - sum(shares.values())))],
             seed=_integer(recipe, f"stage {index}") % 2**31,
             cache=cache,
             progress=report,
