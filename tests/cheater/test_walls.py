@@ -27,7 +27,7 @@ SYSTEM = "/usr/bin/python3"
 """A Python that every user of the machine can run."""
 
 PLAY = textwrap.dedent("""
-    import json, os, sys, time
+    import dataclasses, json, os, sys, time
     from pathlib import Path
     from tests.gaming import HINT, NOTHING, OBJECTIVE, defined, sources
     from workbench.game import organiser, sealing
@@ -67,11 +67,14 @@ PLAY = textwrap.dedent("""
                 break
             except Exception:
                 time.sleep(0.1)
-    definition.vault.chmod(0o755)
-    (definition.vault / "key").chmod(0o644)
+    (folder / "organism").mkdir()
+    (folder / "organism" / "model.safetensors").write_bytes(b"weights")
+    first, second = definition.suspects
+    first = dataclasses.replace(first, source=str(folder / "organism"))
+    definition = dataclasses.replace(definition, suspects=(first, second))
     with sealing.hosting(definition, sources(), known) as host:
         with organiser.board_of(definition) as board:
-            told["with an open vault"] = [board.row["isolation"], board.row["isolation_why"]]
+            told["with open weights"] = [board.row["isolation"], board.row["isolation_why"]]
             told["same users"] = os.stat(f"/proc/{host.api.pid}").st_uid == api
             organiser.close(board)
             organiser.grade(board, definition)
@@ -133,7 +136,8 @@ def test_as_root_server_and_workers_are_users_of_their_own(open_folder: Path) ->
     assert told["said"] and told["hint"] and told["after a kill"] == "open"
     assert told["api reads"] == ["state"] and told["worker reads"] == ["memory"]
     assert told["reaches"] == [True, False], "the control reaches, the worker does not"
-    assert told["with an open vault"] == ["process", "the server's user can read key"]
+    why = "the server's user can read model.safetensors"
+    assert told["with open weights"] == ["process", why]
     assert told["same users"]
     assert told["log"] == [["uid", "cut"], ["process", "cut"]], "and it is in the log"
 
@@ -158,8 +162,11 @@ def test_what_keeps_it_from_more_is_said(played: Played) -> None:
         assert brief["isolation"] == "uid" and not brief["isolation_why"]
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
-def test_a_suspects_files_are_copied_for_one_user(open_folder: Path) -> None:
+@pytest.mark.skipif(bool(REFUSAL), reason=REFUSAL)
+def test_a_suspects_files_are_copied_for_one_user(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", SYSTEM)  # who tries must be able to run
     (open_folder / "organism").mkdir()
     (open_folder / "organism" / "model.safetensors").write_bytes(b"weights")
     source = SuspectFiles(str(open_folder / "organism"), reference="base")
@@ -170,7 +177,7 @@ def test_a_suspects_files_are_copied_for_one_user(open_folder: Path) -> None:
     assert isinstance(moved, SuspectFiles) and moved.reference == "base"
     copy = Path(moved.location) / "model.safetensors"
     assert copy.read_bytes() == b"weights" and copy.stat().st_uid == 61_441
-    assert apart.opened(61_441, [copy]) == ["model.safetensors"] or REFUSAL
+    assert apart.opened(61_441, [copy]) == ["model.safetensors"]
     assert apart.opened(61_440, [copy]) == []
 
 

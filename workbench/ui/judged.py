@@ -24,7 +24,7 @@ def draw(verdicts: Sequence[Mapping[str, Any]]) -> None:
         exam, prompt = one["exam"], one["prompt"]
         told = f"{exam['passed']} of {exam['of']} passed"
         if exam["failed"]:
-            told += f". It {'; '.join(exam['failed'])}: no. Do not lean on it."
+            told += f"; failed: {', '.join(exam['failed'])}. Do not lean on it."
         put(
             components.facts(
                 [
