@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import importlib.util
 import json
 import os
@@ -104,9 +105,7 @@ def _libraries() -> str:
 def _refusal() -> str:
     if os.getuid() != 0:
         return "only root can give users"
-    if "wb-guards-" not in str(ROOT) and any(
-        not parent.stat().st_mode & 0o001 for parent in ROOT.parents
-    ):
+    if any(not parent.stat().st_mode & 0o001 for parent in (ROOT, *ROOT.parents)):
         return "other users cannot reach this tree"
     asked = "import sys; print(*sys.version_info[:2])"
     tried = subprocess.run([SYSTEM, "-c", asked], capture_output=True, text=True)
@@ -197,6 +196,22 @@ def test_a_game_with_a_remote_suspect_keeps_the_network(tmp_path: Path) -> None:
     away = dataclasses.replace(made.suspects[0], source="http://127.0.0.1:9")
     remote = dataclasses.replace(made, suspects=(away, made.suspects[1]))
     assert walls.raised(remote, {}).apart.network
+
+
+@pytest.mark.skipif(bool(REFUSAL), reason=REFUSAL)
+def test_a_second_host_touches_nothing_of_the_first(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", SYSTEM)
+    made = _there(defined(open_folder))
+    with walls.standing(made, {}) as first:
+        assert first.homes is not None and first.apart.api == made.state.stat().st_uid
+        with open(made.state / "host.lock", "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with walls.standing(made, {}) as second:
+                assert second.homes is None
+            assert first.homes.is_dir()
+    assert not first.homes.exists(), "the copies go with the host"
 
 
 def _there(definition: Any) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -89,6 +90,11 @@ class Letters:
             if made["text"] is not None or time.monotonic() > deadline:
                 return made
             time.sleep(0.05)
+
+    def sold(self) -> Counter[tuple[str, str]]:
+        """How many hints each team bought, by team and suspect."""
+        rows = self._store.rows("SELECT team, suspect FROM bought")
+        return Counter((row["team"], row["suspect"]) for row in rows)
 
     def question(self, client: Client) -> dict[str, Any]:
         """What the second phase asks about a suspect: asked, and once it is open, behaviour and

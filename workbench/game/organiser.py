@@ -21,6 +21,7 @@ from workbench.errors import BadParameter, GameError, SealBroken, SealError, Sea
 from workbench.game import archive, grader, judge, verify
 from workbench.game.board import Board
 from workbench.game.definition import Definition, stamp
+from workbench.game.letters import Letters
 from workbench.game.rescored import rescored
 from workbench.game.sealing import URL
 from workbench.game.submission import EXPLAIN, HUNT, digest
@@ -67,7 +68,7 @@ def watch(board: Board, definition: Definition) -> dict[str, Any]:
     row, store = board.row, board.store
     joined = {r["team"] for r in store.rows("SELECT team FROM joined")}
     handed = Counter((s["team"], s["suspect"], s["part"]) for s in board.submissions())
-    bought = Counter((e["team"], e["suspect"]) for e in store.events() if e["kind"] == "hint")
+    bought = Letters(board).sold()
     jobs = Counter((r["client"], r["state"]) for r in store.rows("SELECT client, state FROM jobs"))
     tokens = Counter(r["client"] for r in store.rows("SELECT client FROM tokens"))
     url = definition.state / URL

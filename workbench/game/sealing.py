@@ -252,21 +252,21 @@ def hosting(
             for team, seats in row["terms"]["teams"].items()
             for name, seat in seats.items()
         )  # fmt: skip
-        wall = walls.raised(definition, suspects)
-        served = {name: Masked(source, name, row["salt"]) for name, source in wall.sources.items()}
-        settings = HostSettings(
-            admissions,
-            definition.port,
-            definition.state,
-            definition.call_seconds,
-            definition.rate,
-            SERVER,
-            apart=wall.apart,
-            homes=wall.homes,
-        )
-        with Host(served, settings) as host, clerk.serving(definition, board):
-            board.note_isolation(*walls.reached(host, definition, wall))
-            url = definition.state / URL
-            url.touch(mode=0o600)
-            url.write_text(host.url, encoding="ascii")
-            yield host
+        with walls.standing(definition, suspects) as wall:
+            served = {n: Masked(source, n, row["salt"]) for n, source in wall.sources.items()}
+            settings = HostSettings(
+                admissions,
+                definition.port,
+                definition.state,
+                definition.call_seconds,
+                definition.rate,
+                SERVER,
+                apart=wall.apart,
+                homes=wall.homes,
+            )
+            with Host(served, settings) as host, clerk.serving(definition, board):
+                board.note_isolation(*walls.reached(host, definition, wall))
+                url = definition.state / URL
+                url.touch(mode=0o600)
+                url.write_text(host.url, encoding="ascii")
+                yield host

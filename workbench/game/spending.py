@@ -67,7 +67,8 @@ def budgets(log: Sequence[Event], terms: Any) -> Iterator[str]:
                 yield f"{where} gives '{event['client']}' other access or another budget"
         elif event["kind"] == "call":
             seat = seats[event["client"]]
-            needs = ({NEEDS[event["verb"]]} - {None}) | ({"reference"} & {event["of"]})
+            flag = NEEDS[event["verb"]]
+            needs = ({flag} if flag else set()) | ({"reference"} & {event["of"]})
             if not needs <= set(seat["access"]):
                 yield f"{where} was answered without {', '.join(sorted(needs))}"
             for meter, amount in event["amounts"].items():

@@ -59,7 +59,7 @@ def read_explanation(document: Any) -> dict[str, Any]:
     nothing = given.get("nothing", False)
     if not isinstance(nothing, bool):
         raise _wrong("nothing", "is neither true nor false")
-    body = {
+    body: dict[str, Any] = {
         "cause": _text(given.get("cause", ""), "cause"),
         "nothing": nothing,
         "evidence": _listed(given, "evidence", EVIDENCE_AT_MOST),

@@ -8,9 +8,11 @@ where the workers' user alone reads them. Workers leave the network wherever the
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from workbench.battery import Source, SuspectFiles
@@ -38,11 +40,25 @@ class Walls:
     why: str = ""
 
 
+@contextmanager
+def standing(definition: Definition, sources: Mapping[str, Source]) -> Iterator[Walls]:
+    """The walls of a game that is about to be hosted, `definition.state` being there already; the
+    copies of its suspects go with them."""
+    walls = raised(definition, sources)
+    try:
+        yield walls
+    finally:
+        if walls.homes is not None:
+            shutil.rmtree(walls.homes, ignore_errors=True)
+
+
 def raised(definition: Definition, sources: Mapping[str, Source]) -> Walls:
-    """The walls of a game that is about to be hosted; `definition.state` is there already."""
+    """As `standing`, for the caller to take down."""
     remote = any(entry.source.startswith(("http://", "https://")) for entry in definition.suspects)
     if os.geteuid() != 0:
         return Walls(Apart(network=remote), sources, why="the host is not root")
+    if _hosted(definition.state):  # it is refused in a moment: nothing of the other's is touched
+        return Walls(Apart(network=remote), sources, why="another host runs")
     api, worker = pair(definition.state)
     homes = definition.state.with_name(f"{definition.state.name}.worker").resolve()
     homes.mkdir(mode=0o700, exist_ok=True)
@@ -56,6 +72,16 @@ def raised(definition: Definition, sources: Mapping[str, Source]) -> Walls:
         return Walls(Apart(network=remote), sources, why=why)
     moved = {name: staged(source, homes / name, worker) for name, source in sources.items()}
     return Walls(Apart(api, worker, network=remote), moved, homes)
+
+
+def _hosted(state: Path) -> bool:
+    """Whether a host holds the lock of a state directory."""
+    with suppress(FileNotFoundError), open(state / "host.lock", "rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _refusal(definition: Definition, api: int, worker: int, homes: Path) -> str:
@@ -105,8 +131,8 @@ def _secrets(definition: Definition) -> Iterator[Path]:
     """Files that the server's user must not read."""
     for entry in definition.suspects:
         for given in (entry.source, entry.adapter):
-            for folder in () if given is None else (Path(given), CABINET / given):
-                yield from sorted(folder.resolve().glob("*.safetensors"))[:1]
+            for folder in () if given is None else {Path(given).resolve(), CABINET / given}:
+                yield from sorted(folder.glob("*.safetensors"))[:1]
     for vault in {definition.vault, *(e.vault for e in definition.suspects if e.vault)}:
         yield from sorted(vault.resolve().glob("key"))
     yield definition.file.resolve()
