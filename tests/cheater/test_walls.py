@@ -198,11 +198,11 @@ def test_a_game_with_a_remote_suspect_keeps_the_network(tmp_path: Path) -> None:
     assert walls.raised(remote, {}).apart.network
 
 
-@pytest.mark.skipif(bool(REFUSAL), reason=REFUSAL)
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
 def test_a_second_host_touches_nothing_of_the_first(
     open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "executable", SYSTEM)
+    monkeypatch.setattr(walls, "_refusal", lambda *given: "")  # as if users could run this
     made = _there(defined(open_folder))
     with walls.standing(made, {}) as first:
         assert first.homes is not None and first.apart.api == made.state.stat().st_uid

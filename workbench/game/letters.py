@@ -17,7 +17,7 @@ from typing import Any
 from workbench.errors import BadParameter
 from workbench.game.board import Board
 from workbench.game.extras import POINTS
-from workbench.game.submission import REVISIONS
+from workbench.game.submission import EXPLAIN, REVISIONS
 from workbench.host.records import Client
 
 TABLES = """
@@ -104,7 +104,7 @@ class Letters:
         text, nonce = (None, None)
         if asked is not None:
             text, nonce = self._opened(behaviour_id(row["id"], client.suspect))
-        made = self._board.submissions(client.team, client.suspect, "explain")
+        made = self._board.submissions(client.team, client.suspect, EXPLAIN)
         return {
             "asked": asked is not None,
             "commitment": asked,
@@ -121,8 +121,8 @@ class Letters:
             hint_id(row["id"], one["suspect"], one["hint"])
             for one in self._store.rows("SELECT DISTINCT suspect, hint FROM bought")
         ]
-        events = self._store.rows("SELECT 1 FROM game WHERE phase NOT IN ('sealed', 'open')")
-        if events:
+        begun = self._store.rows("SELECT 1 FROM game WHERE phase NOT IN ('sealed', 'open')")
+        if begun:
             wanted += [behaviour_id(row["id"], suspect) for suspect in row["terms"]["explain"]]
         there = {one["id"] for one in self._store.rows("SELECT id FROM letters")}
         return [id for id in wanted if id not in there]

@@ -157,6 +157,7 @@ def test_the_second_phase_has_its_order(tmp_path: Path) -> None:
     with sealed(tmp_path, definition=defined(tmp_path, explain=True)) as (definition, board):
         letters = Letters(board)
         assert letters.question(RED)["behaviour"] is None and letters.question(RED)["asked"]
+        assert letters.due() == [] and not board.store.rows("SELECT 1 FROM letters")
         with pytest.raises(GameClosed):
             explain(board, "red", "a", EXPLAINS)
         with pytest.raises(GameError, match="second phase"):

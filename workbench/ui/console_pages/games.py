@@ -95,7 +95,7 @@ def _extras() -> dict[str, Any]:
             "team that pays for it. After the hunt the second phase shows one odd behaviour of a "
             "suspect to all teams and asks what causes it. Name suspects as above.</p>"
         )
-        hints = st.data_editor(
+        hints: Any = st.data_editor(
             [{"suspect": None, "about": "", "costs": None, "of": "points", "text": ""}],
             num_rows="dynamic",
             hide_index=True,
@@ -108,7 +108,7 @@ def _extras() -> dict[str, Any]:
                 "text": st.column_config.TextColumn(width="large"),
             },
         )
-        asked = st.data_editor(
+        asked: Any = st.data_editor(
             [{"suspect": None, "behaviour": ""}],
             num_rows="dynamic",
             hide_index=True,
