@@ -74,6 +74,12 @@ def _host(state: Mapping[str, Any]) -> None:
             ],
             wide=True,
         )
+        + (
+            f'<p class="wb-quiet wb-small">Isolation is not more because '
+            f"{safe(state['isolation_why'])}.</p>"
+            if state["isolation_why"]
+            else ""
+        )
         + '<p class="wb-quiet wb-small">Commitment: give it to the teams before they play, by a '
         "way that has a date.</p>"
     )
@@ -144,19 +150,18 @@ def _team(team: str, told: Mapping[str, Any]) -> None:
             if a["bound"] is not None
         )
         spent = {m.replace("_", " "): a["used"] for m, a in amounts.items() if a["used"]}
-        jobs = {f"jobs {state}": count for state, count in seat["jobs"].items()}
-        done = {
-            "revisions handed in": seat["submissions"],
-            "explanations": seat["explanations"],
-            "hints bought": seat["hints"],
-        }
-        done = {name: n for name, n in done.items() if n or name.startswith("revisions")}
-        counted = components.amounts({**spent, **done, **jobs})
+        done = [
+            components.counted(seat["submissions"], "revision") + " handed in",
+            *(components.counted(n, "job") + f" {state}" for state, n in seat["jobs"].items()),
+        ]
+        for kind, one, what in (("explanations", "explanation", ""), ("hints", "hint", " bought")):
+            done += [components.counted(seat[kind], one) + what] if seat[kind] else []
+        cost = f"Spent {components.amounts(spent)}. " if spent else ""
         put(
             f'<p class="wb-figure">Suspect {safe(name)}</p>'
             + components.access_chips(Access.parse(seat["access"]), "this team does not have it")
             + bars
-            + f'<p class="wb-quiet wb-small">Spent: {counted}.</p>'
+            + f'<p class="wb-quiet wb-small">{cost}{safe(", ".join(done))}.</p>'
         )
 
 
