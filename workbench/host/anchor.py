@@ -49,7 +49,9 @@ def check(store: Store, anchor: Anchor) -> None:
     """Raises LedgerDamaged, naming what does not agree."""
     try:
         _check(store, anchor.read())
-    except (sqlite3.DatabaseError, NotCanonical, KeyError, TypeError) as error:
+    except (
+        sqlite3.DatabaseError, NotCanonical, KeyError, TypeError, UnicodeDecodeError,
+    ) as error:  # fmt: skip
         raise damaged(f"{type(error).__name__}: {error}") from None
 
 

@@ -79,7 +79,10 @@ def _form(most: int) -> None:
     words = submit.in_words(key("words"))
     fits = submit.counted({"cause": [cause], "beside it": [words]}, most)
     empty = how == CAUSE and not cause.strip()
-    if st.button("Hand in this explanation", type="primary", disabled=empty or not fits):
+    if st.button(
+        "Hand in this explanation", type="primary", disabled=empty or not fits,
+        help="Name the cause first." if empty else None,
+    ):  # fmt: skip
         _confirm(
             {
                 "cause": cause,
