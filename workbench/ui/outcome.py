@@ -81,8 +81,7 @@ def suspect(name: str, truth: Mapping[str, Any], revealed: Mapping[str, Any]) ->
         )
         if not clean:
             _truth(truth)
-    document = revealed["seal"]["document"]
-    _letters(name, document)
+        _letters(name, revealed["seal"]["document"])
     last = {
         (made["team"], made["part"]): made["body"]
         for made in revealed["submissions"]
@@ -105,9 +104,9 @@ def _letters(name: str, document: Mapping[str, Any]) -> None:
             what = f"hint {letter['hint']}" if "hint" in letter else "to be explained"
             rows.append([what, letter["text"]])
     if rows:
-        put(components.table(["sealed beside the truth", ""], rows))
+        put(components.table(["sealed beside the truth", "its text"], rows))
     cause = document["causes"].get(name)
-    if cause is not None:
+    if cause not in (None, document["truths"][name]["root_cause"]):
         asked = [("the cause, as the rubric reads it", _slot(cause))]
         put(components.facts(asked, wide=True))
 
