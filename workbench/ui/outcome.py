@@ -106,7 +106,7 @@ def _letters(name: str, document: Mapping[str, Any]) -> None:
     if rows:
         put(components.table(["sealed beside the truth", "its text"], rows))
     cause = document["causes"].get(name)
-    if cause not in (None, document["truths"][name]["root_cause"]):
+    if cause not in (None, document["truths"][name].get("root_cause")):
         asked = [("the cause, as the rubric reads it", _slot(cause))]
         put(components.facts(asked, wide=True))
 
