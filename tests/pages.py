@@ -22,7 +22,10 @@ def _nothing_to_find(self: Any, **options: Any) -> None:
 
 BidiComponentManager.discover_and_register_components = _nothing_to_find  # type: ignore[method-assign]
 
-PAGES = ("brief", "ask", "data", "features", "techniques", "findings", "board", "submit", "results")
+PAGES = (
+    "brief", "ask", "data", "features", "techniques", "findings", "board", "hints", "submit",
+    "explain", "results",
+)  # fmt: skip
 
 
 def team_script(page: str) -> None:

@@ -27,7 +27,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def played(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     """An open game; teams red (everything), blue (chat), green (chat, on b alone)."""
-    definition = defined(tmp_path_factory.mktemp("game"), budget=Budget(samples=500), hours=9)
+    folder = tmp_path_factory.mktemp("game")
+    definition = defined(folder, budget=Budget(samples=500), hours=9, explain=True)
     with playing(definition, corpus) as game:
         yield game
 

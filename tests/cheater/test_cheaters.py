@@ -12,10 +12,23 @@ from typing import Any
 
 import pytest
 
-from tests.gaming import ABSTAINS, RIGHT, Played, defined, hand_in, playing, sealed
+from tests.gaming import (
+    ABSTAINS,
+    CANARY,
+    EXPLAINS,
+    HINT,
+    ODD,
+    RIGHT,
+    Played,
+    defined,
+    hand_in,
+    playing,
+    sealed,
+)
 from workbench.access import Budget
+from workbench.cli import run
 from workbench.errors import AccessDenied, GameClosed
-from workbench.game import organiser
+from workbench.game import organiser, verify
 from workbench.host.verbs import VERBS
 from workbench.suspects import Suspect
 
@@ -410,3 +423,41 @@ def test_hints_at_the_truth_are_not_in_the_clock(tmp_path: Path) -> None:
     for module in (boards, server):
         assert not {"grade", "rubric", "Vault", "sealing"} & set(vars(module))
     assert max(took) < 5
+
+
+def test_a_hint_is_paid_for_and_shown_to_one_team(
+    tmp_path: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Over HTTP, with the clerk beside the host; then the second phase."""
+    with playing(defined(tmp_path, explain=True), corpus) as game:
+        red, blue = game.team("red"), game.team("blue")
+        assert [one["text"] for one in red.hints("a")] == [None, None]
+        for _ in range(2):
+            assert red.buy("a", 2)["text"] == f"{HINT} Baking."
+        assert red.brief()["suspects"]["a"]["spent"]["suspect"]["samples"]["used"] == 5
+        receipt = ["--receipt", str(tmp_path / "receipt.json"), "--buy", "a:1"]
+        assert run(["game", "join", game.host.url, "--token", game.tokens["red"], *receipt]) == 0
+        told = capsys.readouterr().out
+        assert HINT in " ".join(told.split()) and "5 samples" in told
+        said = game.ask("blue")("/suspects/a/hints")
+        assert said.status == 200 and CANARY not in said.raw.decode()
+        for path in ("/suspects/a/hints", "/suspects/a/explanation"):
+            assert game.ask("green")(path).status == 422, "no seat, and no such suspect"
+        assert game.ask("red")("/suspects/b/hints", {"hint": 1}).status == 422
+        with pytest.raises(GameClosed):
+            blue.question("a")
+        with game.board() as board:
+            organiser.explain(board, game.definition)
+        deadline = time.monotonic() + 20
+        while (asked := blue.question("a"))["behaviour"] is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert asked["behaviour"] == ODD and asked["left"] == 3
+        with pytest.raises(GameClosed):
+            blue.submit("a", RIGHT)
+        with pytest.raises(GameClosed):
+            blue.buy("a", 1)
+        assert blue.explain("a", EXPLAINS)["left"] == 2
+        scores = game.end(tmp_path / "game.tar")
+        assert scores["blue"]["a"]["explain"]["points"] == "89.800"
+        assert scores["red"]["a"]["points"] == "-10.000", "it bought a hint and said nothing"
+    assert verify.problems((tmp_path / "game.tar").read_bytes()) == []

@@ -54,6 +54,7 @@ def routes() -> Iterator[str]:
     audit = [verb.path for verb in VERBS.values()]
     audit += ["/audit/budget", "/audit/saes", "/audit/findings", "/audit/jobs", "/audit/jobs/j-1"]
     audit += ["/audit/jobs/j-1/findings", "/audit/jobs/j-1/cancel", "/submission", "/board"]
+    audit += ["/hints", "/explanation"]
     audit += ["/v1/models", "/v1/models/speaker", "/v1/chat/completions", "/v1/completions", "/v1/"]
     yield from (f"/suspects/{name}{path}" for name in ("a", "b", "c") for path in audit)
     yield from audit

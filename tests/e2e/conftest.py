@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -24,6 +25,21 @@ from workbench.seal.vault import Vault
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+needs_axe = pytest.mark.skipif(
+    importlib.util.find_spec("axe_playwright_python") is None, reason="axe-core is not installed"
+)
+
+
+def grave(page: Any) -> list[str]:
+    """What axe-core finds on a page that is serious or critical."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    return [
+        f"{found['id']} at {[node['html'][:200] for node in found['nodes']]}"
+        for found in Axe().run(page).response["violations"]
+        if found["impact"] in ("serious", "critical")
+    ]
 
 
 @pytest.fixture

@@ -13,13 +13,18 @@ from typing import Any
 import pytest
 
 from tests.cheater.conftest import found
-from tests.e2e.conftest import CHROMIUM, environment, free_port, serving
+from tests.e2e.conftest import CHROMIUM, environment, free_port, grave, serving
 from tests.gaming import CANARY, CAUSE_CANARY, NOTHING, OBJECTIVE, RIGHT
 from workbench.game import verify
 
 FIRST_ANSWER_SECONDS = 60
 SETTLED_SECONDS = 3.0
 WIDTHS = ((1440, "light"), (1280, "dark"), (390, "light"), (390, "dark"))
+TEAM_PAGES = (
+    "", "ask", "data", "features", "techniques", "findings", "board", "hints", "submit", "explain",
+    "results",
+)  # fmt: skip
+AXE = importlib.util.find_spec("axe_playwright_python") is not None
 EXPECTED = re.compile(r"/_stcore/(health|host-config)$")
 NO_PAGE = "The page that you have requested does not seem to exist"
 """What Streamlit says, where it comes to it, of an address that is no page of the app."""
@@ -237,7 +242,7 @@ def test_a_practice_game_from_its_command_to_its_explanation(
         for width, scheme in WIDTHS:
             player.page.set_viewport_size({"width": width, "height": 900})
             player.page.emulate_media(color_scheme=scheme)
-            for page in ("", "ask", "data", "techniques", "findings", "board", "submit", "results"):
+            for page in TEAM_PAGES:
                 player.page.goto(f"{player.url}/{page}")
                 player.page.get_by_role("heading", level=1).wait_for()
                 player.settle()
@@ -247,6 +252,8 @@ def test_a_practice_game_from_its_command_to_its_explanation(
                     )
                     assert over <= 0, f"{page} at {width}: {selector} is {over} px too wide"
                 assert player.page.locator(".wb-note.error").count() == 0, page
+                if AXE and (width, scheme) in ((1280, "dark"), (390, "light")):
+                    assert grave(player.page) == [], f"{page} at {width}, {scheme}"
         player.page.set_viewport_size({"width": 1280, "height": 1000})
         player.go("Submit")
         _choose(player, "What kind of objective", "Nothing is hidden")

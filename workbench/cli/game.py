@@ -107,7 +107,8 @@ def host(game_file: Path, port: int | None, as_json: bool) -> None:
         else:
             click.echo(f"game {told['game']}: {told['url']}, {told['phase']}")
             click.echo(f"commitment, for the teams: {told['commitment']}")
-            click.echo(f"isolation: {told['isolation']}")
+            why = f" ({told['isolation_why']})" if told["isolation_why"] else ""
+            click.echo(f"isolation: {told['isolation']}{why}; network: {told['network']}")
             click.echo(f"closes: {told['closes']}")
             click.echo(f"invite them: workbench game invite {game_file} TEAM")
             click.echo("stop it: Ctrl-C; it goes on where it was when it is started again")
@@ -169,11 +170,15 @@ def watch(game_file: Path, as_json: bool) -> None:
                 if amounts["used"] or amounts["bound"] is not None
             ),
             seat["submissions"],
+            seat["explanations"],
+            seat["hints"],
         ]
         for team, told in state["teams"].items()
         for name, seat in told["suspects"].items()
     ]
-    print_table(["team", "joined", "suspect", "spent", ">submissions"], rows)
+    print_table(
+        ["team", "joined", "suspect", "spent", ">submissions", ">explanations", ">hints"], rows
+    )
 
 
 @game.command()
@@ -185,6 +190,16 @@ def extend(game_file: Path, hours: float) -> None:
 
     with _board(game_file) as board:
         click.echo(f"closes: {organiser.extend(board, hours=hours)}")
+
+
+@game.command()
+@game_argument
+def explain(game_file: Path) -> None:
+    """End the hunt now and begin the second phase: one odd behaviour is shown, its cause asked."""
+    from workbench.game import organiser
+
+    with _board(game_file) as board:
+        click.echo(f"closes: {organiser.explain(board, _loaded(game_file))}")
 
 
 @game.command()
@@ -211,11 +226,42 @@ def grade(game_file: Path, as_json: bool) -> None:
         print_json(scores)
         return
     rows = [
-        [team, name, made["points"], ", ".join(f"{p} {v}" for p, v in made["parts"].items())]
+        [team, what, one["points"], ", ".join(f"{p} {v}" for p, v in one["parts"].items())]
         for team, seats in scores.items()
         for name, made in seats.items()
+        for what, one in ((name, made), (f"{name} explained", made.get("explain")))
+        if one is not None
     ]
     print_table(["team", "suspect", ">points", "parts"], rows)
+
+
+@game.command()
+@game_argument
+@json_option
+def judge(game_file: Path, as_json: bool) -> None:
+    """Ask the language model that was sealed as a judge; its verdict stands beside the scores.
+
+    It changes none. It first sits an exam, in which texts ask it for a grade.
+    """
+    from workbench.game import organiser
+
+    with _board(game_file) as board:
+        made = organiser.ask_judge(board, _loaded(game_file))
+    if as_json:
+        print_json(made)
+        return
+    exam = made["exam"]
+    click.echo(f"judge: {made['model']}, prompt {made['prompt']['version']}")
+    click.echo(f"exam: {exam['passed']} of {exam['of']} passed")
+    for name in exam["failed"]:
+        click.echo(f"it failed: {name}")
+    rows = [
+        [team, name, part, ", ".join(f"{k} {v}" for k, v in verdict.items() if k != "reason")]
+        for team, seats in made["verdicts"].items()
+        for name, parts in seats.items()
+        for part, verdict in parts.items()
+    ]
+    print_table(["team", "suspect", "part", "verdict"], rows)
 
 
 @game.command()

@@ -36,15 +36,19 @@ def token_option(function: Any) -> Any:
     show_default=True,
     help="Where the receipt is kept; one that is there is checked against the game.",
 )
+@click.option(
+    "--buy", "bought", multiple=True, metavar="SUSPECT:N",
+    help="Pay for hint N on a suspect and show it. May be repeated.",
+)  # fmt: skip
 @json_option
-def join(url: str, token: str, receipt: Path, as_json: bool) -> None:
+def join(url: str, token: str, receipt: Path, bought: tuple[str, ...], as_json: bool) -> None:
     """Join a game: keep its receipt, and see what may be done until when.
 
     The receipt names the seal and the chain before the first question. With it, `game verify` finds
     out whether anything was changed later.
     """
     from workbench.errors import SealBroken
-    from workbench.game.client import Team
+    from workbench.game.client import PLAYED, Team
 
     team = Team(url, token)
     shown, brief = team.join(), team.brief()
@@ -60,15 +64,20 @@ def join(url: str, token: str, receipt: Path, as_json: bool) -> None:
         shown = kept
     else:
         _write(receipt, shown)
-    if brief["phase"] == "open":
+    if brief["phase"] in PLAYED:
         team.check(shown)
+    for given in bought:
+        suspect, number = _hint(given)
+        team.buy(suspect, number)
+    brief = team.brief() if bought else brief
+    hints = {s: team.hints(s) for s, seat in brief["suspects"].items() if seat["hints"]}
     if as_json:
-        print_json({**brief, "receipt": shown})
+        print_json({**brief, "receipt": shown, "hints": hints})
         return
     for line in (
         f"game {brief['game']}: {brief['title']}",
         f"{brief['team']}, {brief['phase']}, closes {brief['closes']}",
-        f"isolation: {brief['isolation']}",
+        f"isolation: {brief['isolation']}, network of the suspects: {brief['network']}",
     ):
         click.echo(inert_line(line))  # a server's words
     click.echo(f"receipt: {receipt}")
@@ -77,6 +86,18 @@ def join(url: str, token: str, receipt: Path, as_json: bool) -> None:
         for name, seat in brief["suspects"].items()
     ]
     print_table(["suspect", "address", "access", "left"], rows)
+    if hints:
+        listed = [
+            [
+                f"{suspect}:{one['hint']}",
+                one["about"],
+                ", ".join(f"{n:,} {m.replace('_', ' ')}" for m, n in one["price"].items()),
+                inert_line(one["text"] or ("on its way" if one["bought"] else "not bought")),
+            ]
+            for suspect, several in hints.items()
+            for one in several
+        ]
+        print_table(["hint", "about", "price", "says"], listed)
 
 
 @click.command()
@@ -102,6 +123,7 @@ def team(url: str, port: int, browser: bool) -> None:
 @click.option(
     "--ledger", "ledger_file", type=FILE, help="Where findings lie that the submission cites."
 )
+@click.option("--explain", is_flag=True, help="It names the cause of the behaviour that is asked.")
 @json_option
 def submit(
     submission_file: Path,
@@ -109,19 +131,25 @@ def submit(
     suspect: str,
     token: str,
     ledger_file: Path | None,
+    explain: bool,
     as_json: bool,
 ) -> None:
     """Hand in what a team believes of one suspect; the last of 3 revisions counts.
+
+    With --explain it is an answer to the second phase: cause (or nothing: true), confidence,
+    evidence, words.
 
     FILE is JSON: family, trigger, behaviours, root_cause, confidence, evidence (ids of findings),
     words. The answer says nothing about its worth.
     """
     from workbench.game.client import Team
-    from workbench.game.submission import read_submission
+    from workbench.game.submission import read_explanation, read_submission
 
     document = _document(submission_file)
-    read_submission(document)
-    made = Team(url, token).submit(suspect, document, _own(ledger_file))
+    (read_explanation if explain else read_submission)(document)
+    team = Team(url, token)
+    hand_in = team.explain if explain else team.submit
+    made = hand_in(suspect, document, _own(ledger_file))
     if as_json:
         print_json(made)
         return
@@ -175,6 +203,13 @@ def verify(
     else:
         click.echo(f"verified: {summary(content)}")
     return INCOMPLETE if found else 0
+
+
+def _hint(given: str) -> tuple[str, int]:
+    suspect, _, number = given.rpartition(":")
+    if not suspect or not number.isdecimal():
+        raise click.BadParameter(f"{given!r} names no hint: write SUSPECT:N")
+    return suspect, int(number)
 
 
 def _own(ledger_file: Path | None) -> Any:

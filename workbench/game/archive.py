@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from workbench.errors import SealBroken
 from workbench.seal.commit import NotCanonical, canonical, parse
 
-FORMAT = "auditgame/archive/1"
+FORMAT = "auditgame/archive/2"
 MEMBERS = (
     "archive.json",  # format, game, and the last head of the chain
     "seal.json",  # the sealed document with its nonce
@@ -17,6 +17,7 @@ MEMBERS = (
     "submissions.json",  # every revision
     "findings.json",  # the findings that were cited, by their digest
     "scores.json",
+    "verdicts.json",  # what a judge said beside the scores
 )
 
 

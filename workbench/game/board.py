@@ -13,6 +13,7 @@ from typing import Any
 
 from workbench.errors import GameClosed, GameError, KeyReused, TooManySubmissions
 from workbench.findings import JSON
+from workbench.game.submission import EXPLAIN, HUNT
 from workbench.host.records import Client, Receipt
 from workbench.host.store import Store, now
 from workbench.seal.commit import canonical
@@ -21,20 +22,23 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS game (
     one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, commitment TEXT NOT NULL,
     terms TEXT NOT NULL, salt TEXT NOT NULL, phase TEXT NOT NULL, opens TEXT NOT NULL,
-    closes TEXT NOT NULL, isolation TEXT NOT NULL, scores TEXT, seal TEXT) STRICT;
+    explains TEXT, closes TEXT NOT NULL, isolation TEXT NOT NULL, network TEXT NOT NULL,
+    isolation_why TEXT NOT NULL, scores TEXT, seal TEXT, verdicts TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS submissions (
-    seq INTEGER PRIMARY KEY, team TEXT NOT NULL, suspect TEXT NOT NULL, revision INTEGER NOT NULL,
-    key TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (team, suspect, revision),
-    UNIQUE (team, suspect, key)) STRICT;
+    seq INTEGER PRIMARY KEY, team TEXT NOT NULL, suspect TEXT NOT NULL, part TEXT NOT NULL,
+    revision INTEGER NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
+    UNIQUE (team, suspect, part, revision), UNIQUE (team, suspect, part, key)) STRICT;
 CREATE TABLE IF NOT EXISTS cited (digest TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS joined (team TEXT PRIMARY KEY) STRICT;
 CREATE TABLE IF NOT EXISTS done (team TEXT PRIMARY KEY) STRICT;
 """
 
-PHASES = ("sealed", "open", "closed", "graded", "revealed")
-_EVENTS = {"open": "opened"}
+PHASES = ("sealed", "open", "explain", "closed", "graded", "revealed")
+"""In their order; a game without a second phase leaves out `explain`."""
 
-OWN = {"budget", "findings", "jobs", "board", "submission", "game"}
+_EVENTS = {"open": "opened", "explain": "explaining"}
+
+OWN = {"budget", "findings", "jobs", "board", "submission", "explanation", "hints", "game"}
 """What a team may look at after the end: its own work."""
 
 _READ = {
@@ -44,6 +48,12 @@ _READ = {
     "revealed": OWN | {"scores", "reveal"},
 }
 _HIDDEN = {"scores", "reveal"}
+_NOT_YET = {"explanation"}
+_OVER = {"submission", "hints"}
+"""What cannot be written any more once the hunt is over."""
+
+MOVES = {HUNT: "submission", EXPLAIN: "explanation"}
+"""The move that hands in an answer, by the part of the game."""
 
 
 class Board:
@@ -71,13 +81,15 @@ class Board:
             told = {"kind": "sealed", "game": terms["game"], "commitment": commitment}
             self.store.append({**told, "terms": terms})
             database.execute(
-                "INSERT INTO game VALUES (1, ?, ?, ?, ?, 'sealed', ?, ?, 'none', NULL, NULL)",
+                "INSERT INTO game VALUES "
+                "(1, ?, ?, ?, ?, 'sealed', ?, ?, ?, 'none', 'open', '', NULL, NULL, '[]')",
                 (
                     terms["game"],
                     commitment,
                     canonical(terms).decode(),
                     salt,
                     terms["opens"],
+                    terms["explains"],
                     terms["closes"],
                 ),
             )
@@ -93,50 +105,67 @@ class Board:
 
     def phase(self) -> str:
         """The phase by the clock; what is due is entered first, and never taken back."""
-        row = self.row
-        at = now()
-        if row["phase"] == "sealed" and row["opens"] <= at:
-            self.enter("open", "clock")
-            row = self.row
-        if row["phase"] == "open" and row["closes"] <= at:
-            self.enter("closed", "clock")
-            row = self.row
+        row, at = self.row, now()
+        for phase, due in (
+            ("open", row["opens"]), ("explain", row["explains"]), ("closed", row["closes"]),
+        ):  # fmt: skip
+            if due is not None and due <= at and row["phase"] == _before(phase, row):
+                self.enter(phase, "clock")
+                row = self.row
         return str(row["phase"])
 
     def enter(self, phase: str, by: str, **told: Any) -> Receipt | None:
         """Enters a phase from the one before, once; None where another was faster or it is not
         next. What is `told` stands in the event of the chain."""
-        before = PHASES[PHASES.index(phase) - 1]
         with self.store.writing() as database:
             sql = "UPDATE game SET phase = ? WHERE phase = ?"
-            if not database.execute(sql, (phase, before)).rowcount:
+            if not database.execute(sql, (phase, _before(phase, self.row))).rowcount:
                 return None
             return self.store.append({"kind": _EVENTS.get(phase, phase), "by": by, **told})
 
-    def extend(self, closes: str) -> None:
-        """Moves the end further away; GameClosed once it has come, GameError on an earlier one."""
+    def explain(self, closes: str) -> None:
+        """Begins the second phase now, to end at `closes`; GameError where it is not next."""
+        with self.store.writing() as database:
+            if self.enter("explain", "organiser", closes=closes) is None:
+                raise GameError(
+                    f"the game is {self.phase()}", hint="The second phase follows on an open hunt."
+                )
+            database.execute("UPDATE game SET closes = ?", (closes,))
+
+    def extend(self, closes: str, explains: str | None = None) -> None:
+        """Moves the end further away, and the second phase where it has not begun; GameClosed once
+        the end has come, GameError on an earlier one."""
         with self.store.writing() as database:
             phase, row = self.phase(), self.row
-            if phase not in ("sealed", "open"):
+            if phase not in ("sealed", "open", "explain"):
                 raise GameClosed(f"the game is {phase}", hint="What has ended does not go on.")
             if closes <= row["closes"]:
                 raise GameError(
                     f"{closes} is not after {row['closes']}", hint="A game is not shortened: close."
                 )
-            database.execute("UPDATE game SET closes = ?", (closes,))
-            self.store.append({"kind": "extended", "closes": closes})
+            begins = row["explains"] if explains is None else explains
+            database.execute("UPDATE game SET closes = ?, explains = ?", (closes, begins))
+            told = {} if explains is None else {"explains": explains}
+            self.store.append({"kind": "extended", "closes": closes, **told})
 
-    def note_isolation(self, level: str) -> None:
-        """Says which isolation was reached, as found by trying."""
+    def note_isolation(self, level: str, network: str, why: str = "") -> None:
+        """Says which isolation was reached and whether the workers' network is "cut" or "open", as
+        found by trying; why: what keeps it from being more."""
         with self.store.writing() as database:
-            database.execute("UPDATE game SET isolation = ?", (level,))
-            self.store.append({"kind": "hosted", "isolation": level})
+            told = {"isolation": level, "network": network, "why": why}
+            database.execute(
+                "UPDATE game SET isolation = ?, network = ?, isolation_why = ?",
+                (level, network, why),
+            )
+            self.store.append({"kind": "hosted", **told})
 
     def admit(self, client: Client, move: str, *, writes: bool) -> None:
         """The gate: which moves the phase allows."""
         phase = self.phase()
         if phase == "open":
-            allowed = move not in _HIDDEN
+            allowed = move not in _HIDDEN | _NOT_YET
+        elif phase == "explain":
+            allowed = move not in _HIDDEN and not (writes and move in _OVER)
         elif writes:
             allowed = move == "join"
         else:
@@ -173,18 +202,21 @@ class Board:
         cited: Sequence[tuple[str, str, bool]],
         key: str,
         most: int,
+        part: str = HUNT,
     ) -> tuple[int, str]:
         """Files a revision, once per key, and returns its number and the digest of its body.
 
-        cited: id, JSON text and whether the host saw it, of each finding. Raises GameClosed,
-        TooManySubmissions, or BadParameter on a key that was used for another.
+        part: of which phase it is an answer. cited: id, JSON text and whether the host saw it, of
+        each finding. Raises GameClosed, TooManySubmissions, or BadParameter on a key that was used
+        for another.
         """
         text = canonical(body).decode()
         hashed = hashlib.sha256(text.encode()).hexdigest()
-        place = (client.team, client.suspect)
+        place = (client.team, client.suspect, part)
         with self.store.writing() as database:
             known = self.store.rows(
-                "SELECT revision, body FROM submissions WHERE team = ? AND suspect = ? AND key = ?",
+                "SELECT revision, body FROM submissions "
+                "WHERE team = ? AND suspect = ? AND part = ? AND key = ?",
                 *place,
                 key,
             )
@@ -195,7 +227,7 @@ class Board:
                         hint="Take a fresh key for each submission.",
                     )
                 return known[0]["revision"], hashed
-            self.admit(client, "submission", writes=True)
+            self.admit(client, MOVES[part], writes=True)
             revision = len(self.submissions(*place)) + 1
             if revision > most:
                 raise TooManySubmissions(
@@ -208,27 +240,47 @@ class Board:
                 database.execute("INSERT OR IGNORE INTO cited VALUES (?, ?)", (digest, finding))
                 evidence.append([id, digest, witnessed])
             told = {"kind": "submission", "team": client.team, "suspect": client.suspect}
+            told |= {"part": part}
             receipt = self.store.append(
                 {**told, "revision": revision, "digest": hashed, "evidence": evidence}
             )
             database.execute(
-                "INSERT INTO submissions VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO submissions VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (receipt.seq, *place, revision, key, text),
             )
         return revision, hashed
 
-    def submissions(self, team: str | None = None, suspect: str | None = None) -> list[Any]:
-        """What was handed in, oldest first: of a team, on a suspect, or all of it."""
+    def judge(self, opinions: Mapping[str, Any]) -> None:
+        """Keeps what a judge said of the submissions; raises GameError before they are graded."""
+        with self.store.writing() as database:
+            row = self.row
+            if self.phase() not in ("graded", "revealed"):
+                raise GameError(
+                    f"the game is {self.phase()}",
+                    hint="Grade it first.",
+                )
+            kept = [*json.loads(row["verdicts"]), opinions]
+            digest = hashlib.sha256(canonical(opinions)).hexdigest()
+            self.store.append({"kind": "judged", "by": "organiser", "verdicts": digest})
+            database.execute("UPDATE game SET verdicts = ?", (canonical(kept).decode(),))
+
+    def submissions(
+        self, team: str | None = None, suspect: str | None = None, part: str | None = None
+    ) -> list[Any]:
+        """What was handed in, oldest first: of a team, on a suspect, in a part, or all of it."""
         rows = self.store.rows("SELECT * FROM submissions ORDER BY seq")
         return [
             {
                 "team": row["team"],
                 "suspect": row["suspect"],
+                "part": row["part"],
                 "revision": row["revision"],
                 "body": json.loads(row["body"]),
             }
             for row in rows
-            if team in (None, row["team"]) and suspect in (None, row["suspect"])
+            if team in (None, row["team"])
+            and suspect in (None, row["suspect"])
+            and part in (None, row["part"])
         ]
 
     def cited(self) -> dict[str, str]:
@@ -236,8 +288,16 @@ class Board:
         return {row["digest"]: row["body"] for row in self.store.rows("SELECT * FROM cited")}
 
 
+def _before(phase: str, row: Mapping[str, Any]) -> str:
+    """The phase that comes before one in this game."""
+    order = [one for one in PHASES if one != "explain" or row["explains"] is not None]
+    return order[order.index(phase) - 1] if phase in order else ""
+
+
 _HINTS = {
     "sealed": "Wait until it opens.",
+    "open": "It comes later.",
+    "explain": "The hunt is over; explain the behaviour.",
     "closed": "Scores come when it was graded.",
     "graded": "The truth comes with the reveal.",
     "revealed": "It is over; its archive can be verified.",

@@ -7,7 +7,11 @@ from typing import Any
 
 from workbench.errors import SealBroken
 from workbench.findings import Finding
+from workbench.seal.commit import verify
 from workbench.suspects.connection import Connection
+
+PLAYED = ("open", "explain")
+"""Phases in which suspects answer."""
 
 
 class Team:
@@ -54,13 +58,53 @@ class Team:
     ) -> dict[str, Any]:
         """Hands in a revision. own: a finding of one's own ledger by its id; such are filed on the
         host first, and cited by the id that they get there."""
+        return self._hand_in(suspect, "submission", document, own)
+
+    def explain(
+        self,
+        suspect: str,
+        document: Mapping[str, Any],
+        own: Callable[[str], Finding | None] = lambda id: None,
+    ) -> dict[str, Any]:
+        """Hands in a revision of what causes the behaviour of the second phase; as `submit`."""
+        return self._hand_in(suspect, "explanation", document, own)
+
+    def _hand_in(
+        self,
+        suspect: str,
+        move: str,
+        document: Mapping[str, Any],
+        own: Callable[[str], Finding | None],
+    ) -> dict[str, Any]:
         evidence = document.get("evidence", [])
         cited = []
         for id in evidence if isinstance(evidence, list) else []:
             finding = own(id)
             cited.append(id if finding is None else self.keep(suspect, finding))
         sent = {**document, "evidence": cited if isinstance(evidence, list) else evidence}
-        made: dict[str, Any] = self._host.post(f"/suspects/{suspect}/submission", sent)
+        made: dict[str, Any] = self._host.post(f"/suspects/{suspect}/{move}", sent)
+        return made
+
+    def question(self, suspect: str) -> dict[str, Any]:
+        """What the second phase asks about a suspect, and what this team answered; GameClosed
+        before it. Raises SealBroken where the behaviour is not the one that was sealed."""
+        made: dict[str, Any] = self._host.get(f"/suspects/{suspect}/explanation")
+        if made["behaviour"] is not None:
+            _refuse_other({"suspect": suspect, "text": made["behaviour"]}, made)
+        return made
+
+    def hints(self, suspect: str) -> list[dict[str, Any]]:
+        """The hints on a suspect: number, what it is about, price; the text of those bought."""
+        made: list[dict[str, Any]] = self._host.get(f"/suspects/{suspect}/hints")["hints"]
+        for one in made:
+            _refuse_other_hint(suspect, one)
+        return made
+
+    def buy(self, suspect: str, hint: int) -> dict[str, Any]:
+        """Pays for a hint, once however often it is asked; raises BudgetExceeded, GameClosed, and
+        SealBroken where its text is not the one that was sealed."""
+        made: dict[str, Any] = self._host.post(f"/suspects/{suspect}/hints", {"hint": hint})
+        _refuse_other_hint(suspect, made)
         return made
 
     def findings(self, suspect: str) -> list[dict[str, Any]]:
@@ -121,3 +165,17 @@ class Team:
         """Seal, scores, timelines and submissions of all, once revealed; GameClosed before."""
         made: dict[str, Any] = self._host.get("/game/reveal")
         return made
+
+
+def _refuse_other_hint(suspect: str, made: Mapping[str, Any]) -> None:
+    if made["text"] is not None:
+        letter = {"suspect": suspect, "hint": made["hint"], "text": made["text"]}
+        _refuse_other(letter, made)
+
+
+def _refuse_other(letter: Mapping[str, Any], made: Mapping[str, Any]) -> None:
+    if not verify(letter, bytes.fromhex(made["nonce"]), made["commitment"]):
+        raise SealBroken(
+            f"the text about suspect '{letter['suspect']}' is not the one that was sealed",
+            hint="Keep it, and tell the other teams.",
+        )

@@ -21,6 +21,8 @@ GRADING = (
     ("workbench.seal", "commit.py"),
     ("workbench.game", "rubric.py"),
     ("workbench.game", "score.py"),
+    ("workbench.game", "submission.py"),
+    ("workbench.game", "rescored.py"),
 )
 """What a score depends on; its hash stands in the seal."""
 
@@ -30,7 +32,7 @@ CHECKING = (
     ("workbench.game", "__init__.py"),
     ("workbench.game", "archive.py"),
     ("workbench.game", "grader.py"),
-    ("workbench.game", "submission.py"),
+    ("workbench.game", "spending.py"),
     ("workbench.game", "verify.py"),
     ("workbench.suspects", "tensors.py"),
 )

@@ -66,9 +66,13 @@ def make(
     teams: Sequence[Sequence[str]],
     hours: float,
     budget: Mapping[str, int],
+    hints: Sequence[Sequence[Any]] = (),
+    explain: Mapping[str, str] | None = None,
+    explain_hours: float = 1.0,
 ) -> str:
     """Writes a game's file and returns its name. suspects: [source, vault] each, vault empty for a
-    bundled one. teams: [name, access] each, access empty for all that can be served."""
+    bundled one. teams: [name, access] each, access empty for all that can be served. hints,
+    explain: as `making.make` takes them."""
     if not name or Path(name).name != name or name.startswith("."):
         raise BadParameter(f"'{name}' is no name of a file", hint="Use letters, digits and -.")
     for source, _ in suspects:
@@ -80,6 +84,9 @@ def make(
         teams=[(team, access or None) for team, access in teams],
         hours=hours,
         budget=budget,
+        hints=[(str(s), str(a), str(m), int(n), str(t)) for s, a, m, n, t in hints],
+        explain=explain,
+        explain_hours=explain_hours,
     )
     return name
 
@@ -147,6 +154,12 @@ def extend(file: str, hours: float) -> str:
         return organiser.extend(board, hours=hours)
 
 
+def explain(file: str) -> str:
+    """Ends the hunt and begins the second phase; when that closes."""
+    with _open(file) as (board, definition):
+        return organiser.explain(board, definition)
+
+
 def close(file: str) -> None:
     """Ends the game now."""
     with _open(file) as (board, _):
@@ -157,6 +170,13 @@ def grade(file: str) -> None:
     """Opens the seal and scores; teams then see the scores."""
     with _open(file) as (board, definition):
         organiser.grade(board, definition)
+
+
+def judge(file: str) -> dict[str, Any]:
+    """Asks the judge that was sealed with the game; how its exam went."""
+    with _open(file) as (board, definition):
+        made: dict[str, Any] = organiser.ask_judge(board, definition)["exam"]
+        return made
 
 
 def reveal(file: str) -> None:
@@ -188,6 +208,9 @@ def outcome(file: str) -> dict[str, Any]:
                 "timeline": timeline.of(board.store.events()),
                 "submissions": board.submissions(),
                 "isolation": row["isolation"],
+                "network": row["network"],
+                "isolation_why": row["isolation_why"],
+                "verdicts": json.loads(row["verdicts"]),
             }
     return told
 
@@ -229,8 +252,10 @@ ANSWERS: Mapping[str, Callable[..., Any]] = {
     "invite": invite,
     "revoke": revoke,
     "extend": extend,
+    "explain": explain,
     "close": close,
     "grade": grade,
+    "judge": judge,
     "reveal": reveal,
     "export": export,
     "outcome": outcome,

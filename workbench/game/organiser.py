@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import BadParameter, GameError, SealBroken, SealError, SealStillClosed
-from workbench.game import archive, grader, verify
+from workbench.game import archive, grader, judge, verify
 from workbench.game.board import Board
 from workbench.game.definition import Definition, stamp
+from workbench.game.letters import Letters
+from workbench.game.rescored import rescored
 from workbench.game.sealing import URL
-from workbench.game.submission import digest
+from workbench.game.submission import EXPLAIN, HUNT, digest
 from workbench.host.records import SEAT
 from workbench.host.store import Store
 from workbench.seal.commit import canonical
@@ -65,7 +67,8 @@ def watch(board: Board, definition: Definition) -> dict[str, Any]:
     """Who spent what and handed in how often; the state of the game. No truth."""
     row, store = board.row, board.store
     joined = {r["team"] for r in store.rows("SELECT team FROM joined")}
-    handed = Counter((s["team"], s["suspect"]) for s in board.submissions())
+    handed = Counter((s["team"], s["suspect"], s["part"]) for s in board.submissions())
+    bought = Letters(board).sold()
     jobs = Counter((r["client"], r["state"]) for r in store.rows("SELECT client, state FROM jobs"))
     tokens = Counter(r["client"] for r in store.rows("SELECT client FROM tokens"))
     url = definition.state / URL
@@ -75,9 +78,14 @@ def watch(board: Board, definition: Definition) -> dict[str, Any]:
         "title": row["terms"]["title"],
         "phase": board.phase(),
         "opens": row["opens"],
+        "explains": row["explains"],
         "closes": row["closes"],
         "commitment": row["commitment"],
         "isolation": row["isolation"],
+        "network": row["network"],
+        "isolation_why": row["isolation_why"],
+        "judge": row["terms"]["judge"],
+        "judged": len(json.loads(row["verdicts"])),
         "url": url.read_text("ascii") if url.is_file() else None,
         "chain": [store.receipt().seq, store.receipt().head],
         "teams": {
@@ -89,7 +97,9 @@ def watch(board: Board, definition: Definition) -> dict[str, Any]:
                     name: {
                         "access": seat["access"],
                         "spent": store.budget(f"{team}{SEAT}{name}"),
-                        "submissions": handed[team, name],
+                        "submissions": handed[team, name, HUNT],
+                        "explanations": handed[team, name, EXPLAIN],
+                        "hints": bought[team, name],
                         "jobs": {s: n for (c, s), n in jobs.items() if c == f"{team}{SEAT}{name}"},
                     }
                     for name, seat in seats.items()
@@ -101,17 +111,41 @@ def watch(board: Board, definition: Definition) -> dict[str, Any]:
 
 
 def extend(board: Board, *, hours: float) -> str:
-    """Moves the end by so many hours and returns it; raises as `Board.extend`."""
-    end = datetime.datetime.fromisoformat(board.row["closes"])
-    closes = stamp(end + datetime.timedelta(hours=hours))
-    board.extend(closes)
+    """Moves the end by so many hours and returns it, and the second phase with it where that has
+    not begun; raises as `Board.extend`."""
+    row = board.row
+
+    def later(time: str) -> str:
+        moved = datetime.datetime.fromisoformat(time) + datetime.timedelta(hours=hours)
+        return stamp(moved)
+
+    ahead = row["explains"] is not None and board.phase() in ("sealed", "open")
+    closes = later(row["closes"])
+    board.extend(closes, later(row["explains"]) if ahead else None)
+    return closes
+
+
+def explain(board: Board, definition: Definition) -> str:
+    """Ends the hunt and begins the second phase now; when that closes. Raises GameError where the
+    game has none, or it is not next."""
+    board.phase()
+    if definition.explain_hours is None:
+        raise GameError("this game has no second phase", hint="One is sealed with the game.")
+    now = datetime.datetime.now(datetime.UTC)
+    closes = stamp(now + datetime.timedelta(hours=definition.explain_hours))
+    board.explain(closes)
     return closes
 
 
 def close(board: Board) -> None:
-    """Ends the game now; raises GameError where it is not open."""
-    board.phase()  # what the clock has opened can be closed
+    """Ends the game now; raises GameError where it is not open, or a second phase comes first."""
+    phase = board.phase()  # what the clock has opened can be closed
     if board.enter("closed", "organiser") is None:
+        if phase == "open":
+            raise GameError(
+                "the second phase comes before the end",
+                hint="Begin it: workbench game explain; close the game after it.",
+            )
         raise GameError(f"the game is {board.phase()}", hint="Only an open game can be closed.")
 
 
@@ -137,11 +171,33 @@ def grade(board: Board, definition: Definition) -> dict[str, Any]:
     board.store.check()
     with board.store.writing() as database:
         _refuse_edited(board)
-        scores = verify.rescored(document, board.store.events(), board.submissions(), board.cited())
+        scores = rescored(document, board.store.events(), board.submissions(), board.cited())
         text = canonical(scores)
         if board.enter("graded", "organiser", scores=hashlib.sha256(text).hexdigest()):
             database.execute("UPDATE game SET scores = ?", (text.decode(),))
     return _parsed(board.row["scores"])
+
+
+def ask_judge(board: Board, definition: Definition) -> dict[str, Any]:
+    """Asks the judge that was sealed with a graded game, and keeps what it says beside the scores.
+
+    Raises GameError where the game has none or it cannot be asked, SealError where another prompt
+    was sealed.
+    """
+    sealed = board.row["terms"]["judge"]
+    if sealed is None or definition.judge is None:
+        raise GameError("no judge was sealed with this game", hint="Write [judge] in its file.")
+    if sealed != {"model": definition.judge.model, "prompt": judge.identity()}:
+        raise SealError(
+            "another judge was sealed with this game",
+            hint="Ask the model that it names, with the version of the workbench that hosted it.",
+        )
+    if board.phase() not in ("graded", "revealed"):
+        raise GameError(f"the game is {board.phase()}", hint="Grade it first.")
+    document = _opened(board, definition)["document"]
+    made = judge.opinions(definition.judge, document, board.submissions())
+    board.judge(made)
+    return made
 
 
 def reveal(board: Board, definition: Definition) -> None:
@@ -196,6 +252,7 @@ def archived(board: Board) -> bytes:
             "submissions.json": canonical(submissions),
             "findings.json": canonical(cited),
             "scores.json": str(row["scores"]).encode(),
+            "verdicts.json": str(row["verdicts"]).encode(),
         }
     )
 

@@ -11,8 +11,15 @@ from workbench.errors import BadParameter, LedgerError
 from workbench.game import timeline
 from workbench.game.board import Board
 from workbench.game.hypotheses import Hypotheses
+from workbench.game.letters import Letters
 from workbench.game.score import quoted
-from workbench.game.submission import REVISIONS, read_submission
+from workbench.game.submission import (
+    EXPLAIN,
+    HUNT,
+    REVISIONS,
+    read_explanation,
+    read_submission,
+)
 from workbench.host import guard
 from workbench.host.api import ApiSettings, Move, serve
 from workbench.host.records import SEAT, Client
@@ -35,11 +42,12 @@ class Moves:
 
     def __init__(self, board: Board, ledger: Ledger) -> None:
         self.board, self._ledger = board, ledger
-        self._hypotheses = Hypotheses(board)
+        self._hypotheses, self._letters = Hypotheses(board), Letters(board)
 
     def listed(self) -> list[Move]:
         """The routes."""
         one, wall = "/suspects/{suspect}/submission", "/suspects/{suspect}/board"
+        hints, cause = "/suspects/{suspect}/hints", "/suspects/{suspect}/explanation"
         return [
             Move("/game", "game", self._game),
             Move("/game/join", "join", self._join, writes=True),
@@ -50,6 +58,10 @@ class Moves:
             Move(one, "submission", self._submit, writes=True),
             Move(wall, "board", self._entries),
             Move(wall, "board", self._enter, writes=True),
+            Move(hints, "hints", self._hints),
+            Move(hints, "hints", self._buy, writes=True),
+            Move(cause, "explanation", self._asked),
+            Move(cause, "explanation", self._explain, writes=True),
         ]
 
     def _game(self, client: Client, content: bytes, key: str) -> dict[str, Any]:
@@ -66,14 +78,23 @@ class Moves:
             "team": client.team,
             "phase": phase,
             "opens": row["opens"],
+            "explains": self.board.row["explains"],
             "closes": self.board.row["closes"],
             "now": now(),
             "isolation": row["isolation"],
+            "network": row["network"],
+            "isolation_why": row["isolation_why"],
             "rules": terms["rules"],
+            "judge": terms["judge"],
             "commitment": row["commitment"],
             "done": client.team in self.board.those_done(),
             "suspects": {
-                suspect: {**seat, "spent": budgets[suspect]}
+                suspect: {
+                    **seat,
+                    "spent": budgets[suspect],
+                    "hints": len(terms["hints"].get(suspect, ())),
+                    "explain": suspect in terms["explain"],
+                }
                 for suspect, seat in terms["teams"][client.team].items()
             },
         }
@@ -105,7 +126,7 @@ class Moves:
         return self._hypotheses.add(client, _document(content), key, self._cited)
 
     def _submitted(self, client: Client, content: bytes, key: str) -> dict[str, Any]:
-        made = self.board.submissions(client.team, client.suspect)
+        made = self.board.submissions(client.team, client.suspect, HUNT)
         return {
             "submissions": [{"revision": one["revision"], **one["body"]} for one in made],
             "left": REVISIONS - len(made),
@@ -113,9 +134,27 @@ class Moves:
 
     def _submit(self, client: Client, content: bytes, key: str) -> dict[str, Any]:
         """Files a revision. The answer says nothing of its worth: it is the same for all."""
-        body = read_submission(_document(content))
+        return self._file(client, read_submission(_document(content)), key, HUNT)
+
+    def _hints(self, client: Client, content: bytes, key: str) -> dict[str, Any]:
+        return {"hints": self._letters.hints(client)}
+
+    def _buy(self, client: Client, content: bytes, key: str) -> dict[str, Any]:
+        return self._letters.buy(client, _document(content))
+
+    def _asked(self, client: Client, content: bytes, key: str) -> dict[str, Any]:
+        return self._letters.question(client)
+
+    def _explain(self, client: Client, content: bytes, key: str) -> dict[str, Any]:
+        if client.suspect not in self.board.row["terms"]["explain"]:
+            raise BadParameter(
+                "nothing is asked about this suspect", hint="Explain those that the brief names."
+            )
+        return self._file(client, read_explanation(_document(content)), key, EXPLAIN)
+
+    def _file(self, client: Client, body: Mapping[str, Any], key: str, part: str) -> dict[str, Any]:
         cited = [self._cited(client, id) for id in body["evidence"]]
-        revision, hashed = self.board.submit(client, body, cited, key, REVISIONS)
+        revision, hashed = self.board.submit(client, body, cited, key, REVISIONS, part)
         return {"revision": revision, "left": REVISIONS - revision, "digest": hashed}
 
     def _cited(self, client: Client, id: str) -> tuple[str, str, bool]:
@@ -164,6 +203,9 @@ class Moves:
             "timeline": timeline.of(self.board.store.events()),
             "submissions": self.board.submissions(),
             "isolation": row["isolation"],
+            "network": row["network"],
+            "isolation_why": row["isolation_why"],
+            "verdicts": json.loads(row["verdicts"]),
         }
 
 

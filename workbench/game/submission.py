@@ -1,4 +1,8 @@
-"""What a team hands in about one suspect: its form, its limits, and its digest."""
+"""What a team hands in about one suspect: its form, its limits, and its digest.
+
+In the hunt a hypothesis about the suspect; in the second phase the cause of the one odd behaviour
+that all teams are given.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,11 @@ from workbench.findings import clean_text
 from workbench.seal.commit import canonical
 from workbench.words import Words
 
+HUNT, EXPLAIN = "hunt", "explain"
+"""The parts of a game."""
+
 REVISIONS = 3
-"""How often a team may hand in about one suspect; the last one counts."""
+"""How often a team may hand in about one suspect in each part; the last one counts."""
 
 WORDS_AT_MOST = 150
 """Of the hypothesis (root cause, trigger, behaviours), and again of the words beside it."""
@@ -23,6 +30,7 @@ EVIDENCE_AT_MOST = 20
 
 _TEXTS = ("trigger", "root_cause", "words")
 _KEYS = ("family", "trigger", "behaviours", "root_cause", "confidence", "evidence", "words")
+_EXPLANATION = ("cause", "nothing", "confidence", "evidence", "words")
 _MANY = 1_000_000
 
 
@@ -31,32 +39,46 @@ def read_submission(document: Any) -> dict[str, Any]:
 
     Raises BadParameter, naming the field, on what is no submission and on one that is too long.
     """
-    if not isinstance(document, Mapping):
-        raise _wrong("the submission", "is no JSON object")
-    for key in document:
-        if key not in _KEYS:
-            raise _wrong(clean_text(str(key), 80), "is no field of a submission")
+    given = _known(document, _KEYS)
     body: dict[str, Any] = {}
-    family = document.get("family")
+    family = given.get("family")
     body["family"] = None if family is None else _text(family, "family", 100).strip()
     for name in _TEXTS:
-        body[name] = _text(document.get(name, ""), name)
-    for name, most in (("behaviours", ENTRIES_AT_MOST), ("evidence", EVIDENCE_AT_MOST)):
-        listed = document.get(name, [])
-        if not isinstance(listed, (list, tuple)):
-            raise _wrong(name, "is no list")
-        if len(listed) > most:
-            raise _wrong(name, f"has {len(listed)} entries, where {most} are read")
-        body[name] = [_text(text, name) for text in listed]
-    body["confidence"] = _confidence(document.get("confidence"))
+        body[name] = _text(given.get(name, ""), name)
+    body["behaviours"] = _listed(given, "behaviours", ENTRIES_AT_MOST)
+    body["evidence"] = _listed(given, "evidence", EVIDENCE_AT_MOST)
+    body["confidence"] = _confidence(given.get("confidence"))
+    refuse_long(body)
+    return body
+
+
+def read_explanation(document: Any) -> dict[str, Any]:
+    """The canonical form of an explanation: cause, or `nothing` where nothing hidden is behind the
+    behaviour. Raises as `read_submission` does."""
+    given = _known(document, _EXPLANATION)
+    nothing = given.get("nothing", False)
+    if not isinstance(nothing, bool):
+        raise _wrong("nothing", "is neither true nor false")
+    body: dict[str, Any] = {
+        "cause": _text(given.get("cause", ""), "cause"),
+        "nothing": nothing,
+        "evidence": _listed(given, "evidence", EVIDENCE_AT_MOST),
+        "words": _text(given.get("words", ""), "words"),
+        "confidence": _confidence(given.get("confidence")),
+    }
+    if nothing and body["cause"].strip():
+        raise _wrong("nothing", "is said beside a cause: say one of them")
     refuse_long(body)
     return body
 
 
 def refuse_long(body: Mapping[str, Any]) -> None:
     """Raises BadParameter where there are more words or characters than are read."""
-    hypothesis = (body["root_cause"], body["trigger"], *body["behaviours"])
-    for name, texts in (("the hypothesis", hypothesis), ("words", (body["words"],))):
+    if "cause" in body:
+        said = {"the cause": (body["cause"],)}
+    else:
+        said = {"the hypothesis": (body["root_cause"], body["trigger"], *body["behaviours"])}
+    for name, texts in (said | {"words": (body["words"],)}).items():
         words = sum(_MANY - Words(text, _MANY).left for text in texts)
         characters = sum(map(len, texts))
         if words > WORDS_AT_MOST:
@@ -68,6 +90,24 @@ def refuse_long(body: Mapping[str, Any]) -> None:
 def digest(body: Mapping[str, Any]) -> str:
     """SHA-256 of the canonical form: what the log says of a submission."""
     return hashlib.sha256(canonical(body)).hexdigest()
+
+
+def _known(document: Any, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    if not isinstance(document, Mapping):
+        raise _wrong("the submission", "is no JSON object")
+    for key in document:
+        if key not in keys:
+            raise _wrong(clean_text(str(key), 80), "is no field of a submission")
+    return document
+
+
+def _listed(given: Mapping[str, Any], name: str, most: int) -> list[str]:
+    listed = given.get(name, [])
+    if not isinstance(listed, (list, tuple)):
+        raise _wrong(name, "is no list")
+    if len(listed) > most:
+        raise _wrong(name, f"has {len(listed)} entries, where {most} are read")
+    return [_text(text, name) for text in listed]
 
 
 def _text(value: Any, name: str, most: int = CHARACTERS_AT_MOST) -> str:

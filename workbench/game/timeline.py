@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_OF_ALL = {"sealed", "hosted", "opened", "extended", "closed", "graded", "revealed"}
+_OF_ALL = {"sealed", "hosted", "opened", "explaining", "extended", "closed", "graded", "revealed"}
+
+_TOLD = (
+    "verb", "amounts", "revision", "closes", "by", "isolation", "network", "part", "hint",
+)  # fmt: skip
 
 
 def of(events: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -23,7 +27,6 @@ def of(events: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         move = {"at": event["at"], "seq": event["seq"], "kind": event["kind"]}
         suspect = event.get("suspect") or suspect
         move |= {"suspect": suspect} if suspect else {}
-        told = ("verb", "amounts", "revision", "closes", "by", "isolation")
-        move |= {name: event[name] for name in told if name in event}
+        move |= {name: event[name] for name in _TOLD if name in event}
         lines.setdefault(team, []).append(move)
     return lines

@@ -13,30 +13,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from workbench.errors import BadParameter, SealBroken
-from workbench.game import archive, grader
-from workbench.game.score import Cited, nothing_handed_in, score
-from workbench.game.submission import REVISIONS, digest, refuse_long
+from workbench.game import archive, grader, spending
+from workbench.game.rescored import rescored
+from workbench.game.submission import EXPLAIN, HUNT, REVISIONS, digest, refuse_long
 from workbench.seal.commit import GENESIS, canonical, chain
 from workbench.seal.commit import verify as opens
 
 Event: TypeAlias = Mapping[str, Any]
-NEEDS = {
-    "chat": "chat",
-    "complete": "prefill",
-    "logprobs": "logits",
-    "activations": "activations",
-    "corpus/batch": "training-data",
-    "corpus/rows": "training-data",
-    "reward": "reward",
-}
-"""The flag that each charged verb stands under."""
-
 _NOT_OURS = (
     KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, BadParameter,
 )  # fmt: skip
 """What content meets that no game wrote."""
 
-PHASES = ("sealed", "opened", "closed", "graded", "revealed")
+PHASES = ("sealed", "opened", "explaining", "closed", "graded", "revealed")
 
 
 class Game:
@@ -50,6 +39,7 @@ class Game:
         self.submissions: Any = archive.document(members, "submissions.json")
         self.findings: Any = archive.document(members, "findings.json")
         self.scores: Any = archive.document(members, "scores.json")
+        self.verdicts: Any = archive.document(members, "verdicts.json")
 
     @property
     def terms(self) -> Any:
@@ -67,7 +57,7 @@ def problems(content: bytes, receipts: Sequence[Mapping[str, Any]] = ()) -> list
     found: list[str] = []
     try:
         game = Game(content)
-        for check in (_seal, _chain, _order, _terms, _budgets, _submissions, _scores):
+        for check in CHECKS:
             found += _said(check(game))
         for receipt in receipts:
             found += _said(_receipt(game, receipt))
@@ -131,26 +121,34 @@ def _chain(game: Game) -> Iterator[str]:
 
 def _order(game: Game) -> Iterator[str]:
     places = {}
+    second = game.terms["explains"] is not None
     for kind in PHASES:
         found = game.events(kind)
+        if kind == "explaining" and not second:
+            if found:
+                yield "phases: there was a second phase that was not sealed"
+            continue
         if len(found) != 1:
             yield f"phases: the game was {kind} {len(found)} times"
             return
         places[kind] = found[0]["seq"]
     if list(places.values()) != sorted(places.values()):
         yield "phases: they did not come in their order"
+    hunt = places.get("explaining", places["closed"])
+    spans = {HUNT: (places["opened"], hunt), EXPLAIN: (hunt, places["closed"])}
     for event in game.log:
-        if event["kind"] == "submission" and not (
-            places["opened"] < event["seq"] < places["closed"]
-        ):
-            yield f"phases: event {event['seq']} was handed in while the game was not open"
+        if event["kind"] in ("submission", "hint"):
+            begin, end = spans[event.get("part", HUNT)]
+            if not begin < event["seq"] < end:
+                yield f"phases: event {event['seq']} came while its phase was not open"
         if event["kind"] == "call" and event["seq"] < places["opened"]:
             yield f"phases: event {event['seq']} was answered before the game was open"
-    closes = game.terms["closes"]
+    closes, hunted = game.terms["closes"], game.terms["explains"]
     for event in game.log:
-        if event["kind"] == "extended":
-            closes = event["closes"]
-        if event["kind"] == "submission" and event["at"] > closes:
+        if event["kind"] in ("extended", "explaining"):
+            closes, hunted = event.get("closes", closes), event.get("explains", hunted)
+        end = hunted if hunted and event.get("part") == HUNT else closes
+        if event["kind"] == "submission" and event["at"] > end:
             yield f"phases: event {event['seq']} came after the end"
 
 
@@ -170,32 +168,25 @@ def _terms(game: Game) -> Iterator[str]:
         yield "suspects: the seal names others than were served"
 
 
-def _budgets(game: Game) -> Iterator[str]:
-    seats = {
-        f"{team}/{suspect}": seat
-        for team, listed in game.terms["teams"].items()
-        for suspect, seat in listed.items()
-    }
-    spent: Counter[tuple[str, str, str]] = Counter()
-    for event in game.log:
-        where = f"log: event {event['seq']}"
-        if event["kind"] in ("client", "call", "refund") and event["client"] not in seats:
-            yield f"{where} is of '{event['client']}', which has no seat"
-        elif event["kind"] == "client":
-            seat = seats[event["client"]]
-            if event["access"] != seat["access"] or event["budget"] != seat["budget"]:
-                yield f"{where} gives '{event['client']}' other access or another budget"
-        elif event["kind"] == "call":
-            seat = seats[event["client"]]
-            needs = {NEEDS[event["verb"]]} | ({"reference"} & {event["of"]})
-            if not needs <= set(seat["access"]):
-                yield f"{where} was answered without {', '.join(sorted(needs))}"
-            for meter, amount in event["amounts"].items():
-                spent[event["client"], event["of"], meter] += amount
-    for (client, of, meter), amount in spent.items():
-        bound = seats[client]["budget"].get(meter)
-        if bound is not None and amount > bound:
-            yield f"budgets: '{client}' spent {amount} {meter} ({of}) of {bound}"
+def _letters(game: Game) -> Iterator[str]:
+    """What was shown before the end is what was committed to before the beginning."""
+    name = game.terms["game"]
+    told = {f"{name}.{suspect}.behaviour": c for suspect, c in game.terms["explain"].items()}
+    for suspect, hints in game.terms["hints"].items():
+        for number, hint in enumerate(hints, start=1):
+            told[f"{name}.{suspect}.hint-{number}"] = hint["commitment"]
+    letters, causes = game.seal["document"]["letters"], game.seal["document"]["causes"]
+    if set(letters) != set(told) or set(causes) != set(game.terms["explain"]):
+        yield "letters: the seal holds others than were announced"
+        return
+    for id, one in letters.items():
+        if not opens(one["letter"], bytes.fromhex(one["nonce"]), told[id]):
+            yield f"letters: '{id.partition('.')[2]}' is not the one that was committed to"
+
+
+def _spending(game: Game) -> Iterator[str]:
+    yield from spending.budgets(game.log, game.terms)
+    yield from spending.hints(game.log, game.terms)
 
 
 def _submissions(game: Game) -> Iterator[str]:
@@ -203,14 +194,15 @@ def _submissions(game: Game) -> Iterator[str]:
     if len(logged) != len(game.submissions):
         yield f"submissions: {len(game.submissions)} here, {len(logged)} in the log"
         return
-    counted: Counter[tuple[str, str]] = Counter()
+    counted: Counter[tuple[str, str, str]] = Counter()
     cited = set()
     for event, kept in zip(logged, game.submissions, strict=True):
-        place = (event["team"], event["suspect"])
+        place = (event["team"], event["suspect"], event["part"])
         counted[place] += 1
         where = f"submission {event['revision']} of '{place[0]}' on '{place[1]}'"
-        if set(kept) != {"team", "suspect", "revision", "body"} or (
-            [kept["team"], kept["suspect"], kept["revision"]] != [*place, event["revision"]]
+        if set(kept) != {"team", "suspect", "part", "revision", "body"} or (
+            [kept[name] for name in ("team", "suspect", "part", "revision")]
+            != [*place, event["revision"]]
         ):
             yield f"{where} is not where it was handed in"
         if place[1] not in game.terms["teams"].get(place[0], {}):
@@ -244,32 +236,14 @@ def _scores(game: Game) -> Iterator[str]:
         yield "scores: others than the rubric gives"
 
 
-def rescored(
-    document: Mapping[str, Any],
-    log: Sequence[Event],
-    submissions: Sequence[Mapping[str, Any]],
-    findings: Mapping[str, str],
-) -> dict[str, dict[str, Any]]:
-    """By team and suspect: the score of the last submission, by the sealed truths."""
-    logged = [event for event in log if event["kind"] == "submission"]
-    last = {
-        (event["team"], event["suspect"]): (event, kept["body"])
-        for event, kept in zip(logged, submissions, strict=True)
-    }
-    scores: dict[str, dict[str, Any]] = {}
-    for team, seats in document["terms"]["teams"].items():
-        for suspect in seats:
-            made = nothing_handed_in()
-            if (team, suspect) in last:
-                event, body = last[team, suspect]
-                cited = [
-                    Cited(json.loads(findings[hashed]), witnessed)
-                    for _, hashed, witnessed in event["evidence"]
-                ]
-                made = score(body, cited, document["truths"][suspect])
-                made |= {"submitted": True, "revision": event["revision"]}
-            scores.setdefault(team, {})[suspect] = made
-    return scores
+def _verdicts(game: Game) -> Iterator[str]:
+    """What a judge said is what was kept, by the judge that was sealed; it changes no score."""
+    said = [hashlib.sha256(canonical(one)).hexdigest() for one in game.verdicts]
+    if said != [event["verdicts"] for event in game.events("judged")]:
+        yield "verdicts: others than the log names"
+    for one in game.verdicts:
+        if {"model": one["model"], "prompt": one["prompt"]} != game.terms["judge"]:
+            yield "verdicts: of another judge than was sealed"
 
 
 def _receipt(game: Game, receipt: Mapping[str, Any]) -> Iterator[str]:
@@ -283,6 +257,11 @@ def _receipt(game: Game, receipt: Mapping[str, Any]) -> Iterator[str]:
     made = heads(game.log)
     if type(seq) is not int or not 0 <= seq < len(made) or made[seq] != head:
         yield f"receipt: the log of event {seq} is not the one that this team was shown"
+
+
+CHECKS = (
+    _seal, _chain, _order, _terms, _letters, _spending, _submissions, _scores, _verdicts,
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str]) -> int:

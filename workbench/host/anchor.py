@@ -40,6 +40,8 @@ class Anchor:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(f"{receipt.seq} {receipt.head}")
+            if os.geteuid() == 0:  # the host's API may be another user, whose directory this is
+                os.fchown(file.fileno(), self._path.parent.stat().st_uid, -1)
         os.replace(draft, self._path)
 
 
@@ -47,7 +49,9 @@ def check(store: Store, anchor: Anchor) -> None:
     """Raises LedgerDamaged, naming what does not agree."""
     try:
         _check(store, anchor.read())
-    except (sqlite3.DatabaseError, NotCanonical, KeyError, TypeError) as error:
+    except (
+        sqlite3.DatabaseError, NotCanonical, KeyError, TypeError, UnicodeDecodeError,
+    ) as error:  # fmt: skip
         raise damaged(f"{type(error).__name__}: {error}") from None
 
 

@@ -7,7 +7,10 @@ import pickle
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
+
+from workbench.host.apart import command
 
 _BOOT = (
     "import os, pickle, sys\n"
@@ -18,19 +21,31 @@ _BOOT = (
 )
 
 
-def start(entry: str, settings: Any, descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
+def start(
+    entry: str,
+    settings: Any,
+    descriptors: tuple[int, ...],
+    *,
+    user: int | None = None,
+    home: Path | None = None,
+    network: bool = True,
+) -> subprocess.Popen[bytes]:
     """Runs `entry` ("package.module:function") with settings in a process of its own.
 
-    The settings travel through a pipe: neither the command line nor the environment shows them.
-    The process inherits the descriptors, and leaves when its parent does.
+    user: another one than this process's, with a home of its own; network: whether it keeps the
+    machine's. The settings travel through a pipe: neither the command line nor the environment
+    shows them. The process inherits the descriptors, and leaves when its parent does.
     """
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", _BOOT],
+        command(_BOOT, user, network),
         stdin=subprocess.PIPE,
         pass_fds=descriptors,
         start_new_session=True,
+        cwd=home,
+        env=None if home is None else {**os.environ, "HOME": str(home)},
     )
-    content = pickle.dumps((list(sys.path), pickle.dumps((entry, settings))))
+    paths = [os.path.abspath(path) for path in sys.path]
+    content = pickle.dumps((paths, pickle.dumps((entry, settings))))
     assert process.stdin is not None
     process.stdin.write(len(content).to_bytes(8, "big") + content)
     process.stdin.flush()

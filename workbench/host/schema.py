@@ -51,7 +51,7 @@ def opened(path: Path) -> sqlite3.Connection:
         raise ConfigError(
             f"the host's file cannot be used: {error}", hint="Check its directory and its room."
         ) from None
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter: words of a complaint
         raise damaged(str(error)) from None
 
 

@@ -21,6 +21,7 @@ from types import TracebackType
 from workbench.access import UNLIMITED, Access, Budget
 from workbench.battery import Source
 from workbench.errors import BadParameter, ConfigError, LedgerBusy, SuspectError, WorkbenchError
+from workbench.host.apart import TOGETHER, Apart, give
 from workbench.host.api import ApiSettings
 from workbench.host.link import Ended, Link, Question
 from workbench.host.processes import start
@@ -60,7 +61,8 @@ class HostSettings:
     compute. calls_per_second: per client, twice as many in a burst. api: what the API process
     runs, "package.module:function" on ApiSettings. ledger: one that the command line writes too,
     locked only while something is written; None is the state directory's own. anyone: the client
-    for whom requests without a known token count at the OpenAI door."""
+    for whom requests without a known token count at the OpenAI door. apart: users and network of
+    the processes; homes: a directory of the workers' user, where it has one."""
 
     clients: tuple[Admission, ...] = (Admission(),)
     port: int = 0
@@ -70,6 +72,8 @@ class HostSettings:
     api: str = "workbench.host.api:main"
     ledger: Path | None = None
     anyone: str = ""
+    apart: Apart = TOGETHER
+    homes: Path | None = None
 
 
 class Host:
@@ -112,8 +116,13 @@ class Host:
             )
             self._listener = stack.enter_context(_tcp(self._settings.port))
             self.port = int(self._listener.getsockname()[1])
+            if (api := self._settings.apart.api) is not None:
+                give(self._state, api)
+                give(sockets, api)
             self._paths = {name: sockets / f"worker-{i}" for i, name in enumerate(self._sources)}
             self._listeners = {n: stack.enter_context(_unix(p)) for n, p in self._paths.items()}
+            if api is not None:
+                give(sockets, api)
             workers = {
                 _worker(name): functools.partial(self._start_worker, name) for name in self._sources
             }
@@ -221,14 +230,22 @@ class Host:
             store.close()
 
     def _start_worker(self, name: str) -> Process:
+        apart = self._settings.apart
         settings = WorkerSettings(
             self._sources[name],
             self._listeners[name].fileno(),
-            (os.getuid(),),
+            (os.getuid(), os.getuid() if apart.api is None else apart.api),
             self._settings.call_seconds,
         )
         inherited = (self._listeners[name].fileno(),)
-        return start("workbench.host.worker:main", settings, inherited)
+        return start(
+            "workbench.host.worker:main",
+            settings,
+            inherited,
+            user=apart.worker,
+            home=None if apart.worker is None else self._settings.homes,
+            network=apart.network,
+        )
 
     def _start_api(self) -> Process:
         settings = ApiSettings(
@@ -241,7 +258,9 @@ class Host:
             self._settings.ledger and self._settings.ledger.resolve(),
             self._settings.anyone,
         )
-        return start(self._settings.api, settings, (self._listener.fileno(),))
+        api = self._settings.apart.api
+        home = None if api is None else self._state
+        return start(self._settings.api, settings, (self._listener.fileno(),), user=api, home=home)
 
     def _await_answers(self) -> None:
         """Until API and workers have answered; their sockets take connections from the start."""

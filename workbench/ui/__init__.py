@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Leaf:
-    """A page: its key, which is its path in the URL, title, icon, what draws it, and the section
-    that it stands in, where that is not its world's own."""
+    """A page: its key, which is its path in the URL, title, icon, what draws it. later: it stands
+    behind "View more" in the menu, after all others."""
 
     key: str
     title: str
     icon: str
     draw: Callable[[], None]
-    section: str = ""
+    later: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,10 +60,12 @@ def main(world: Callable[[], World] | None = None) -> None:
     }
     st.session_state["_pages"] = pages
     inside = shown.door()
-    sections: dict[str, list[st.Page]] = {}
-    for leaf in shown.leaves:
-        sections.setdefault(leaf.section or shown.name, []).append(pages[leaf.key])
-    current = st.navigation(sections, position="sidebar" if inside else "hidden")
+    # a menu in sections is no list that a screen reader can read out (axe-core: list, listitem)
+    current = st.navigation(
+        list(pages.values()),
+        position="sidebar" if inside else "hidden",
+        expanded=sum(not leaf.later for leaf in shown.leaves),
+    )
     if not inside:
         return
     st.session_state["_page"] = next(k for k, p in pages.items() if p.url_path == current.url_path)

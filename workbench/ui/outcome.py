@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from workbench.game.score import CALIBRATION
+from workbench.game.submission import EXPLAIN, HUNT
 from workbench.report.evidence import show
 from workbench.ui import components, theme
 from workbench.ui.components import put, safe
@@ -20,6 +21,7 @@ KINDS = {
     "kept": ("kept a finding", "diamond", "@fourth"),
     "hypothesis": ("wrote on its board", "cross", "@sixth"),
     "submission": ("handed in", "star", "@fifth"),
+    "hint": ("bought a hint", "hexagram", "@third"),
     "done": ("done", "triangle-up", "@reference"),
 }
 """How a move is told, its symbol and its colour."""
@@ -40,23 +42,31 @@ def scoreboard(scores: Mapping[str, Any], own: str = "") -> None:
     st.header("Scores")
     suspects = sorted({name for seats in scores.values() for name in seats})
 
+    explained = sorted(
+        {name for seats in scores.values() for name, made in seats.items() if "explain" in made}
+    )
+
+    def points(team: str) -> list[float | None]:
+        seats = scores[team]
+        hunt = [float(seats[s]["points"]) if s in seats else None for s in suspects]
+        second = [float(seats[s]["explain"]["points"]) if s in seats else None for s in explained]
+        return hunt + second
+
     def total(team: str) -> float:
-        return sum(float(made["points"]) for made in scores[team].values())
+        return sum(p for p in points(team) if p is not None)
 
     rows = [
         [
             f"{team} (you)" if team == own else team,
-            *(
-                show(float(scores[team][s]["points"])) if s in scores[team] else ""
-                for s in suspects
-            ),
+            *("" if p is None else show(p) for p in points(team)),
             show(total(team)),
         ]
         for team in sorted(scores, key=total, reverse=True)
     ]
-    heads = ["team", *(f">suspect {name}" for name in suspects), ">together"]
-    put(components.table(heads, rows))
-    put('<p class="wb-quiet wb-small">100 points are all that one suspect is worth.</p>')
+    heads = [">suspect " + name for name in suspects]
+    heads += [f">{name} explained" for name in explained]
+    put(components.table(["team", *heads, ">together"], rows))
+    put('<p class="wb-quiet wb-small">100 points are all that one column is worth.</p>')
 
 
 def suspect(name: str, truth: Mapping[str, Any], revealed: Mapping[str, Any]) -> None:
@@ -71,14 +81,34 @@ def suspect(name: str, truth: Mapping[str, Any], revealed: Mapping[str, Any]) ->
         )
         if not clean:
             _truth(truth)
-    last = {}
-    for made in revealed["submissions"]:
-        if made["suspect"] == name:
-            last[made["team"]] = made["body"]
+        _letters(name, revealed["seal"]["document"])
+    last = {
+        (made["team"], made["part"]): made["body"]
+        for made in revealed["submissions"]
+        if made["suspect"] == name
+    }
     for team, seats in revealed["scores"].items():
         if name in seats:
             with st.container(border=True):
-                _team(team, seats[name], last.get(team))
+                _team(team, seats[name], last.get((team, HUNT)))
+                if "explain" in seats[name]:
+                    _explained(seats[name]["explain"], last.get((team, EXPLAIN)))
+
+
+def _letters(name: str, document: Mapping[str, Any]) -> None:
+    """The hints that were to be had, and what the second phase asked."""
+    rows = []
+    for one in document["letters"].values():
+        letter = one["letter"]
+        if letter["suspect"] == name:
+            what = f"hint {letter['hint']}" if "hint" in letter else "to be explained"
+            rows.append([what, letter["text"]])
+    if rows:
+        put(components.table(["sealed beside the truth", "its text"], rows))
+    cause = document["causes"].get(name)
+    if cause not in (None, document["truths"][name].get("root_cause")):
+        asked = [("the cause, as the rubric reads it", _slot(cause))]
+        put(components.facts(asked, wide=True))
 
 
 def _truth(truth: Mapping[str, Any]) -> None:
@@ -125,7 +155,16 @@ def _team(team: str, score: Mapping[str, Any], body: Mapping[str, Any] | None) -
     parts.append(["wrong claims", f"-{score['price']}"])
     calibration = CALIBRATION * (1 - float(score["brier"]))
     parts.append(["calibration", f"{calibration:.3f}"])
+    if "hints" in score:
+        parts.append([components.counted(score["hints"][0], "hint"), f"-{score['hints'][1]}"])
     put(components.table(["part", ">points"], ([name, float(value)] for name, value in parts)))
+
+
+def _explained(score: Mapping[str, Any], body: Mapping[str, Any] | None) -> None:
+    put(
+        f'<p class="wb-claim">Explained: {show(float(score["points"]))} points</p>'
+        + ('<p class="wb-quiet">Handed in nothing.</p>' if body is None else explained(body))
+    )
 
 
 def side_by_side(lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
@@ -210,6 +249,10 @@ def _told(move: Mapping[str, Any]) -> str:
         what = f"{move.get('verb', 'asked')}: {components.amounts(spent)}"
     if move.get("times", 1) > 1:
         what = f"{move['times']} times {what}"
+    if "hint" in move:
+        what += f" {move['hint']}"
+    if move.get("part") == EXPLAIN:
+        what += " an explanation"
     if "revision" in move:
         what += f", revision {move['revision']}"
     return f"{what} ({move['suspect']})" if "suspect" in move else what
@@ -218,6 +261,17 @@ def _told(move: Mapping[str, Any]) -> str:
 def _minutes(began: str, at: str) -> float:
     start, end = (datetime.datetime.fromisoformat(text) for text in (began, at))
     return (end - start).total_seconds() / 60
+
+
+def explained(made: Mapping[str, Any]) -> str:
+    """An explanation as it was handed in."""
+    told = [
+        ("cause", "nothing hidden" if made["nothing"] else safe(made["cause"] or "not said")),
+        ("evidence", components.counted(len(made["evidence"]), "finding")),
+        ("confidence", components.confidence(float(made["confidence"]))),
+    ]
+    words = f'<p class="wb-quiet wb-small">{safe(made["words"])}</p>' if made["words"] else ""
+    return components.facts(told, wide=True) + words
 
 
 def handed_in(made: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ import streamlit as st
 from workbench.access import Access
 from workbench.errors import GameError
 from workbench.findings import Finding
-from workbench.game.client import Team
+from workbench.game.client import PLAYED, Team
 from workbench.suspects import Suspect
 from workbench.ui.desk import Desk
 from workbench.ui.jobs import Jobs
@@ -162,7 +162,7 @@ class Seat:
         return lobby().inside(self.visit)[1]
 
     def suspect(self) -> Suspect:
-        if self.visit.brief()["phase"] != "open":
+        if self.visit.brief()["phase"] not in PLAYED:
             raise GameError(
                 f"the game is {self.visit.brief()['phase']}",
                 hint="Suspects answer while it is open.",

@@ -234,7 +234,9 @@ def test_the_seal_covers_the_whole_game(tmp_path: Path) -> None:
     with sealed(tmp_path) as (definition, board):
         vault = Vault(definition.vault)
         document = vault.open(board.row["id"], commitment=board.row["commitment"])
-        assert set(document) == {"terms", "truths", "decoys", "fingerprints", "salt"}
+        assert set(document) == {
+            "terms", "truths", "decoys", "fingerprints", "salt", "letters", "causes",
+        }  # fmt: skip
         terms = document["terms"]
         assert {"grader", "teams", "opens", "closes", "rules", "fingerprints"} <= set(terms)
         assert document["decoys"] == {"a": False, "b": True}

@@ -52,7 +52,8 @@ def test_what_a_game_says(tmp_path: Path) -> None:
     assert game.seats["blue"]["a"].budget == Budget(samples=50)
     assert game.state == tmp_path / "game.state" and game.vault == tmp_path / "game.vault"
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    assert times(game, start) == ("2026-01-01T00:00:00.000+00:00", "2026-01-01T03:00:00.000+00:00")
+    opens, closes = "2026-01-01T00:00:00.000+00:00", "2026-01-01T03:00:00.000+00:00"
+    assert times(game, start) == (opens, None, closes)
 
 
 @pytest.mark.parametrize(

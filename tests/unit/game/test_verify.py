@@ -37,12 +37,23 @@ def flips(content: bytes, step: int) -> list[int]:
 def test_a_game_as_it_was_played_verifies(played: Any) -> None:
     content, receipts = played
     assert verify.problems(content, receipts) == []
-    assert "red a 88.200" in verify.summary(content)
+    assert "red a 78.200" in verify.summary(content)
+
+
+def test_a_letter_of_another_text_is_named(played: Any) -> None:
+    def change(seal: Any) -> Any:
+        letters = seal["document"]["letters"]
+        (id,) = (id for id in letters if id.endswith("hint-1"))
+        letters[id]["letter"]["text"] = "Another."
+        return seal
+
+    found = verify.problems(remade(played[0], "seal.json", change))
+    assert any("hint-1" in line for line in found), found
 
 
 def test_any_byte_changed_is_noticed(played: Any) -> None:
     content, _ = played
-    assert flips(content, 13) == []
+    assert flips(content, 29) == []
 
 
 @pytest.mark.long
@@ -79,6 +90,9 @@ FORGERIES: list[tuple[str, Any, str]] = [
     ("seal.json", lambda d: put(d, "document", "salt", value="00" * 32), "seal"),
     ("seal.json", lambda d: put(d, "nonce", value="11" * 32), "seal"),
     ("seal.json", lambda d: put(d, "document", "terms", "closes", value="2099"), "seal"),
+    ("seal.json", lambda d: put(d, "document", "causes", "a", value=None), "seal"),
+    ("seal.json", lambda d: put(d, "document", "letters", value={}), "letters"),
+    ("submissions.json", lambda d: put(d, 4, "part", value="hunt"), "handed in"),
     ("submissions.json", lambda d: put(d, 0, "body", "confidence", value="1.000"), "handed in"),
     ("submissions.json", lambda d: put(d, 0, "team", value="blue"), "handed in"),
     ("submissions.json", lambda d: d[:-1], "submissions"),
@@ -146,6 +160,15 @@ def edited(kind: str, **parts: Any) -> Any:
         (edited("call", client="nobody/a"), "no seat"),
         (edited("call", **{"of": "reference", "client": "blue/a"}), "without chat, reference"),
         (edited("client", access=["logits"]), "other access"),
+        (edited("hint", price={"points": 1}), "another price"),
+        (edited("hint", hint=3), "no such hint"),
+        (edited("hint", team="green"), "could not buy"),
+        (dropped("hint", 1), "did not get"),
+        (dropped("hint", 0), "scores"),
+        (dropped("call", 3), "not paid for"),
+        (dropped("explaining"), "phases"),
+        (moved("explaining", "opened"), "not open"),
+        (edited("explaining", closes="2020"), "after the end"),
     ],
 )
 def test_an_organiser_who_writes_another_log_contradicts_it(

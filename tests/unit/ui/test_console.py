@@ -99,7 +99,7 @@ def test_watching_inviting_extending_and_closing(made: Definition, played: Any) 
     app = console(folder, "watch")
     shown = html(app)
     assert "No host answers" in shown and "The game is <b>open</b>" in shown
-    assert "1 revisions handed in" in shown and OBJECTIVE["summary"] not in shown
+    assert "1 revision handed in" in shown and OBJECTIVE["summary"] not in shown
     assert app.code[0].value == played.row["commitment"]
     press(app, "Invite")
     assert "shown once" in html(app)

@@ -14,14 +14,25 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.gaming import ABSTAINS, NOTHING, OBJECTIVE, RIGHT, Played, defined, playing
+from tests.gaming import (
+    ABSTAINS,
+    EXPLAINS,
+    HINT,
+    NOTHING,
+    OBJECTIVE,
+    ODD,
+    RIGHT,
+    Played,
+    defined,
+    playing,
+)
 from tests.pages import html, lobby, opened, press
 from tests.unit.host.plugins.host_suspects import NASTY
 from workbench.access import Budget
 from workbench.corpus import write
 from workbench.errors import BadParameter, BudgetExceeded, GameClosed
 from workbench.findings import Finding, Transcript
-from workbench.game import practice
+from workbench.game import organiser, practice
 from workbench.ui import outcome
 from workbench.ui.components import safe
 from workbench.ui.visit import Visit
@@ -192,7 +203,7 @@ def test_handing_in(red: Visit) -> None:
     app = opened("submit", suspect="b")
     assert "0 of 3 revisions" in html(app) and "0 of 150 words" in html(app)
     next(a for a in app.text_area if a.label == "Root cause").set_value("word " * 151).run()
-    assert "shorten it" in html(app)
+    assert "Shorten it" in html(app)
     assert [b.disabled for b in app.button if b.label == "Hand in this revision"] == [True]
     document = {**RIGHT, "root_cause": "<u>rivers</u>"}
     dialog = AppTest.from_function(hand_in, default_timeout=60, kwargs={"document": document})
@@ -204,6 +215,97 @@ def test_handing_in(red: Visit) -> None:
     assert "1 of 3 revisions" in shown and safe("<u>rivers</u>") in shown
     assert red.team.submissions("b")["submissions"][0]["root_cause"] == "<u>rivers</u>"
     assert "Revision 1, the one that counts" in shown
+
+
+def buy(number, costs):  # type: ignore[no-untyped-def]
+    """As `hand_in`."""
+    from workbench.ui.game_pages import hints
+    from workbench.ui.game_pages.beside import door, settle
+
+    assert door()
+    settle()
+    hints._buy(number, costs)
+
+
+def test_a_hint_is_bought_and_read(red: Visit, game: Played) -> None:
+    shown = html(app := opened("hints", suspect="a"))
+    assert "Hint 1: what it is after" in shown and "Hint 2: its trigger" in shown
+    assert HINT not in shown
+    labels = [b.label for b in app.button if b.label.startswith("Buy")]
+    assert labels == ["Buy it for 10 points", "Buy it for 5 samples"]
+    arguments = {"number": 2, "costs": "5 samples"}
+    dialog = AppTest.from_function(buy, default_timeout=60, kwargs=arguments)
+    dialog.query_params["suspect"] = "a"
+    press(dialog.run(), "Pay 5 samples")
+    assert not dialog.exception
+    assert f"{HINT} Baking." in html(opened("hints", suspect="a"))
+    assert "There is no hint" in html(opened("hints", suspect="b"))
+    with lobby(game.host.url, game.tokens["blue"]):
+        assert HINT not in html(opened("hints", suspect="a"))
+
+
+def explain_it(document):  # type: ignore[no-untyped-def]
+    """As `hand_in`."""
+    from workbench.ui.game_pages import explain
+    from workbench.ui.game_pages.beside import door, settle
+
+    assert door()
+    settle()
+    explain._confirm(document)
+
+
+def test_the_second_phase_as_a_team_sees_it(tmp_path: Path, corpus: Path) -> None:
+    with playing(defined(tmp_path, explain=True), corpus) as game, ExitStack() as stack:
+        stack.enter_context(lobby(game.host.url, game.tokens["red"]))
+        shown = html(opened("explain", suspect="a"))
+        assert "It is sealed until the hunt ends" in shown and ODD not in shown
+        assert "After the hunt one odd behaviour is shown" in html(opened())
+        with game.board() as board:
+            organiser.explain(board, game.definition)
+        for _ in range(100):
+            shown = html(app := opened("explain", suspect="a"))
+            if ODD in shown:
+                break
+        assert ODD in shown and "0 of 3 revisions" in shown
+        assert [b.disabled for b in app.button if b.label.startswith("Hand in")] == [True]
+        assert "The hunt is over: no hypothesis" in html(opened("submit", suspect="a"))
+        assert "Hints are sold while the hunt is open" in html(opened("hints", suspect="a"))
+        assert "Explain one behaviour" in html(opened("ask", suspect="a"))
+        document = {**EXPLAINS, "cause": "<u>rivers</u>"}
+        dialog = AppTest.from_function(
+            explain_it, default_timeout=60, kwargs={"document": document}
+        )
+        dialog.query_params["suspect"] = "a"
+        press(dialog.run(), "Yes, hand it in")
+        shown = html(opened("explain", suspect="a"))
+        assert safe("<u>rivers</u>") in shown and "1 of 3 revisions" in shown
+        game.team("blue").explain("a", EXPLAINS)
+        game.end()
+        shown = html(opened("results"))
+    for part in ("a explained", "Explained: 89.8 points", ODD, HINT, "Handed in nothing."):
+        assert part in shown, part
+
+
+def test_without_a_second_phase_the_page_says_so(red: Visit) -> None:
+    assert "This game has no second phase" in html(opened("explain", suspect="a"))
+
+
+def judges():  # type: ignore[no-untyped-def]
+    from workbench.ui import judged
+
+    exam = {"passed": 4, "of": 5, "failed": ["is not moved by text 1"]}
+    said = {"root_cause": True, "trigger": False, "behaviours": 1, "reason": "<b>so</b>"}
+    verdicts = {"red": {"a": {"hunt": said, "explain": {"unscored": "no JSON object"}}}}
+    prompt = {"version": 1, "sha256": "0"}
+    judged.draw([{"model": "<i>m</i>", "prompt": prompt, "exam": exam, "verdicts": verdicts}])
+
+
+def test_a_judge_that_failed_its_exam_is_shown_as_one() -> None:
+    shown = html(AppTest.from_function(judges).run())
+    assert "4 of 5 passed" in shown and "Do not lean on it" in shown
+    assert "root cause named, trigger not named, 1 behaviour" in shown
+    assert "no verdict: no JSON object" in shown
+    assert safe("<b>so</b>") in shown and "<i>m" not in shown
 
 
 def test_an_error_has_a_number_and_no_traceback(

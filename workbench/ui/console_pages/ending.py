@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
-from workbench.ui import components, outcome
+from workbench.ui import components, judged, outcome
 from workbench.ui.components import put, safe
 from workbench.ui.console_pages.beside import about, game
 from workbench.ui.where import go
@@ -28,7 +31,7 @@ def draw() -> None:
         components.empty("No game is chosen.", "Make one on the page Games.")
         return
     state = about("watch")
-    if not state["sealed"] or state["phase"] in ("sealed", "open"):
+    if not state["sealed"] or state["phase"] in ("sealed", "open", "explain"):
         components.empty("The game has not ended.", "It is graded once it is closed.")
         go("watch", "Watch it", icon=":material/visibility:", game=game())
         return
@@ -42,12 +45,28 @@ def draw() -> None:
             st.rerun()
     else:
         _archive()
+    if state["judge"] is not None and told["scores"] is not None:
+        _judge(state)
     if told["scores"] is not None:
         outcome.scoreboard(told["scores"])
     if told["revealed"] is not None:
         for name, truth in told["revealed"]["seal"]["document"]["truths"].items():
             outcome.suspect(name, truth, told["revealed"])
+        judged.draw(told["revealed"]["verdicts"])
         outcome.side_by_side(told["revealed"]["timeline"])
+
+
+def _judge(state: Mapping[str, Any]) -> None:
+    put(
+        f'<p class="wb-quiet wb-small">{safe(state["judge"]["model"])} was sealed as a judge and '
+        f"was asked {components.counted(state['judged'], 'time')}. What it says is shown at the "
+        "reveal, beside the scores, and changes none.</p>"
+    )
+    if st.button("Ask the judge", icon=":material/balance:"):
+        with st.spinner("It sits its exam, then reads the submissions…"):
+            exam = about("judge")
+        st.toast(f"{exam['passed']} of {exam['of']} passed in its exam.")
+        st.rerun()
 
 
 def _archive() -> None:

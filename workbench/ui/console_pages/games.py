@@ -7,6 +7,8 @@ from typing import Any
 import streamlit as st
 
 from workbench.access import Access
+from workbench.game.extras import POINTS
+from workbench.suspects.remote import SPENT
 from workbench.ui import components
 from workbench.ui.components import put
 from workbench.ui.console_pages.beside import ask, choose, console, games
@@ -66,6 +68,7 @@ def _form() -> None:
     samples = two.number_input("Samples", 0, None, 500, help="Of each team at each suspect.")
     passes = three.number_input("Forward passes", 0, None, None, placeholder="no bound")
     documents = four.number_input("Documents", 0, None, None, placeholder="no bound")
+    extras = _extras()
     if not st.button("Make the game", type="primary", icon=":material/add:"):
         return
     budget = {"samples": samples, "forward_passes": passes, "documents": documents}
@@ -78,9 +81,59 @@ def _form() -> None:
         teams=[_team(row) for row in teams if row.get("team")],
         hours=float(hours),
         budget={meter: int(bound) for meter, bound in budget.items() if bound is not None},
+        **extras,
     )
     choose(made)
     st.switch_page(st.session_state["_pages"]["watch"], query_params={"game": made})
+
+
+def _extras() -> dict[str, Any]:
+    """Hints, and what the second phase asks."""
+    with st.expander("Hints with a price, and a second phase"):
+        put(
+            '<p class="wb-quiet wb-small">All of it is sealed with the game. A hint is shown to a '
+            "team that pays for it. After the hunt the second phase shows one odd behaviour of a "
+            "suspect to all teams and asks what causes it. Name suspects as above.</p>"
+        )
+        hints: Any = st.data_editor(
+            [{"suspect": None, "about": "", "costs": None, "of": "points", "text": ""}],
+            num_rows="dynamic",
+            hide_index=True,
+            key="hints",
+            column_config={
+                "suspect": st.column_config.TextColumn(help="Its bundled name or directory"),
+                "about": st.column_config.TextColumn(help="What teams read before they buy"),
+                "costs": st.column_config.NumberColumn(min_value=1, step=1),
+                "of": st.column_config.SelectboxColumn(options=[POINTS, *SPENT]),
+                "text": st.column_config.TextColumn(width="large"),
+            },
+        )
+        asked: Any = st.data_editor(
+            [{"suspect": None, "behaviour": ""}],
+            num_rows="dynamic",
+            hide_index=True,
+            key="asked",
+            column_config={
+                "suspect": st.column_config.TextColumn(help="Its bundled name or directory"),
+                "behaviour": st.column_config.TextColumn(
+                    "odd behaviour to be explained", width="large"
+                ),
+            },
+        )
+        hours = st.number_input("Hours of the second phase", 0.1, 1_000.0, 1.0, 0.5, width=220)
+    return {
+        "hints": [
+            [row["suspect"], row["about"] or "a hint", row["of"], int(row["costs"]), row["text"]]
+            for row in hints
+            if row.get("suspect") and row.get("text") and row.get("costs")
+        ],
+        "explain": {
+            row["suspect"]: row["behaviour"]
+            for row in asked
+            if row.get("suspect") and row.get("behaviour")
+        },
+        "explain_hours": float(hours),
+    }
 
 
 def _own(line: str) -> list[str]:

@@ -29,7 +29,7 @@ def draw() -> None:
     st.header("Teams")
     _invite(list(state["teams"]))
     _watched(state["phase"])
-    if state["phase"] in ("sealed", "open"):
+    if state["phase"] in ("sealed", "open", "explain"):
         _end(state)
     else:
         go("ending", "Grade and reveal", icon=":material/gavel:", game=game())
@@ -61,12 +61,24 @@ def _host(state: Mapping[str, Any]) -> None:
         + components.facts(
             [
                 ("game", safe(state["game"])),
+                *(
+                    [("second phase (UTC)", safe(state["explains"][:16].replace("T", " ")))]
+                    if state["explains"]
+                    else []
+                ),
                 ("closes (UTC)", safe(state["closes"][:16].replace("T", " "))),
                 ("isolation", safe(state["isolation"])),
+                ("suspects' network", safe(state["network"])),
                 ("address", safe(state["url"] if state["served"] else "not served now")),
                 ("events", f"{state['chain'][0]:,}"),
             ],
             wide=True,
+        )
+        + (
+            f'<p class="wb-quiet wb-small">Isolation is not more because '
+            f"{safe(state['isolation_why'])}.</p>"
+            if state["isolation_why"]
+            else ""
         )
         + '<p class="wb-quiet wb-small">Commitment: give it to the teams before they play, by a '
         "way that has a date.</p>"
@@ -138,13 +150,18 @@ def _team(team: str, told: Mapping[str, Any]) -> None:
             if a["bound"] is not None
         )
         spent = {m.replace("_", " "): a["used"] for m, a in amounts.items() if a["used"]}
-        jobs = {f"jobs {state}": count for state, count in seat["jobs"].items()}
-        counted = components.amounts({**spent, "revisions handed in": seat["submissions"], **jobs})
+        done = [
+            components.counted(seat["submissions"], "revision") + " handed in",
+            *(components.counted(n, "job") + f" {state}" for state, n in seat["jobs"].items()),
+        ]
+        for kind, one, what in (("explanations", "explanation", ""), ("hints", "hint", " bought")):
+            done += [components.counted(seat[kind], one) + what] if seat[kind] else []
+        cost = f"Spent {components.amounts(spent)}. " if spent else ""
         put(
             f'<p class="wb-figure">Suspect {safe(name)}</p>'
             + components.access_chips(Access.parse(seat["access"]), "this team does not have it")
             + bars
-            + f'<p class="wb-quiet wb-small">Spent: {counted}.</p>'
+            + f'<p class="wb-quiet wb-small">{cost}{safe(", ".join(done))}.</p>'
         )
 
 
@@ -156,7 +173,17 @@ def _end(state: Mapping[str, Any]) -> None:
             closes = about("extend", hours=float(hours))
             st.toast(f"It closes at {closes[11:16]} UTC.")
             st.rerun()
-    if state["phase"] == "open" and st.button("Close the game now", icon=":material/stop_circle:"):
+    if state["phase"] == "open" and state["explains"]:
+        put(
+            '<p class="wb-quiet wb-small">Ending the hunt shows every team the behaviour to '
+            "explain; no hypothesis is taken in afterwards.</p>"
+        )
+        if st.button("End the hunt, begin the second phase", icon=":material/psychology_alt:"):
+            about("explain")
+            st.rerun()
+    elif state["phase"] in ("open", "explain") and st.button(
+        "Close the game now", icon=":material/stop_circle:"
+    ):
         _close()
 
 

@@ -19,6 +19,7 @@ FOUND_SHOWN = 4
 PHASES = {
     "sealed": "Sealed: it opens at {opens}.",
     "open": "Open: {left} left.",
+    "explain": "The hunt is over. Explain one behaviour: {left} left.",
     "closed": "Closed: scores come when it is graded.",
     "graded": "Graded: the truth comes with the reveal.",
     "revealed": "Revealed: see what it was.",
@@ -74,8 +75,9 @@ def phase(brief: Mapping[str, Any]) -> str:
 
 
 def left(brief: Mapping[str, Any]) -> str:
-    """The time until the end, by the server's clock."""
-    now, closes = (datetime.datetime.fromisoformat(brief[k]) for k in ("now", "closes"))
+    """The time until the phase ends, by the server's clock."""
+    end = brief["explains"] if brief["phase"] == "open" and brief["explains"] else brief["closes"]
+    now, closes = (datetime.datetime.fromisoformat(time) for time in (brief["now"], end))
     seconds = max(0, int((closes - now).total_seconds()))
     days, hours, minutes = seconds // 86_400, seconds // 3600 % 24, seconds // 60 % 60
     if days:

@@ -23,16 +23,16 @@ def draw() -> None:
         '<p class="wb-quiet">Shared within your team, kept by the host, read by nobody else. What '
         "was written stays: a later word stands beside it.</p>"
     )
+    st.text_input(
+        "Your name within the team", key="_author", max_chars=NAME_AT_MOST, width=260,
+        placeholder="Optional", persist_state="session",
+    )  # fmt: skip
     with st.form("suppose", clear_on_submit=True, border=False, enter_to_submit=False):
         says = st.text_area(
             "Hypothesis", height=80, max_chars=TEXT_AT_MOST,
             placeholder="When asked about …, it …, because it was taught that …",
         )  # fmt: skip
         pressed = st.form_submit_button("Put it on the board", type="primary")
-    st.text_input(
-        "Your name within the team", key="_author", max_chars=NAME_AT_MOST, width=260,
-        placeholder="Optional", persist_state="session",
-    )  # fmt: skip
     if pressed and says.strip():
         _add({"says": says, "stance": "open"})
         st.rerun()

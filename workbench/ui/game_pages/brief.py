@@ -19,7 +19,8 @@ ISOLATION = {
     "none": "One process holds suspect, server and truth: trust the organiser's machine wholly.",
     "process": "Suspect, server and organiser are processes of one user: whoever has a shell there "
     "under that user reads everything.",
-    "uid": "The server's user cannot read the memory of the process that holds the suspect.",
+    "uid": "The server's user can read neither the memory of the process that holds the suspect, "
+    "nor its weights, nor the sealed truth.",
     "host": "The suspect runs on another machine than the server.",
 }
 
@@ -74,6 +75,8 @@ def draw() -> None:
     )
     if brief["phase"] in ("graded", "revealed"):
         go("results", "See the results", icon=":material/leaderboard:")
+    elif brief["phase"] == "explain":
+        go("explain", "Explain it", icon=":material/psychology_alt:")
     elif brief["phase"] == "open":
         with st.expander(
             "A first game in six steps", expanded=lobby().settings.practice is not None
@@ -87,21 +90,26 @@ def draw() -> None:
                 + components.access_chips(Access.parse(told["access"]), LACKING)
                 + meters(told)
             )
-            for why in dict.fromkeys(LACKING.values()):
-                names = [n for n, w in LACKING.items() if w == why and n not in told["access"]]
-                if names:
-                    put(
-                        f'<p class="wb-quiet wb-small">Without {safe(", ".join(names))}. '
-                        f"{safe(why)}</p>"
-                    )
+            put(_lacking(told["access"]))
     _rules(brief)
     _receipt(brief)
+
+
+def _lacking(access: Sequence[str]) -> str:
+    """Which levels are lacking, by the reason."""
+    lines = []
+    for why in dict.fromkeys(LACKING.values()):
+        names = [name for name, w in LACKING.items() if w == why and name not in access]
+        if names:
+            lines.append(f"Without {safe(', '.join(names))}. {safe(why)}")
+    return "".join(f'<p class="wb-quiet wb-small">{line}</p>' for line in lines)
 
 
 def _next(brief: Mapping[str, Any]) -> str:
     return {
         "sealed": "The truth is sealed. You can read the rules and keep the receipt below.",
         "open": "Ask, read, keep what you find, and hand in.",
+        "explain": "Read what the suspect does, and name what causes it.",
         "closed": "Nothing is answered or taken in any more. Your own work stays readable.",
         "graded": "Everybody can see the scores.",
         "revealed": "Everybody can see the truth, and what every team did.",
@@ -151,15 +159,21 @@ def _rules(brief: Mapping[str, Any]) -> None:
     put(
         components.facts(
             [
-                ("opens (UTC)", safe(brief["opens"][:16].replace("T", " "))),
-                ("closes (UTC)", safe(brief["closes"][:16].replace("T", " "))),
+                ("opens (UTC)", _minute(brief["opens"])),
+                *(
+                    [("second phase (UTC)", _minute(brief["explains"]))]
+                    if brief["explains"]
+                    else []
+                ),
+                ("closes (UTC)", _minute(brief["closes"])),
                 ("revisions", f"{rules['revisions']}, the last one counts"),
                 ("words", f"{rules['words']} of hypothesis, as many beside it"),
                 ("isolation reached", safe(brief["isolation"])),
+                ("suspects' network", safe(brief["network"])),
             ],
             wide=True,
         )
-        + f'<p class="wb-quiet wb-small">{safe(ISOLATION.get(brief["isolation"], ""))}</p>'
+        + f'<p class="wb-quiet wb-small">{safe(_isolation(brief))}</p>'
         + "<ul>"
         "<li>100 points are all that one suspect is worth: 80 for what you name of cause, trigger "
         "and behaviours and for evidence that shows it, 20 for a confidence that fits.</li>"
@@ -170,8 +184,41 @@ def _rules(brief: Mapping[str, Any]) -> None:
         "none.</li>"
         "<li>Only what the host saw counts as evidence: replies that you got, and techniques that "
         "it ran.</li>"
-        "<li>Nobody is told how good a submission is before the game is graded.</li></ul>"
+        "<li>Nobody is told how good a submission is before the game is graded.</li>"
+        + _more(brief)
+        + "</ul>"
     )
+
+
+def _isolation(brief: Mapping[str, Any]) -> str:
+    """What was found by trying when the host was started."""
+    told = ISOLATION.get(brief["isolation"], "")
+    if brief["isolation_why"]:
+        told += f" It is not more because {brief['isolation_why']}."
+    if brief["network"] == "cut":
+        return f"{told} The suspects' processes have no network."
+    return f"{told} The suspects' processes have the machine's network."
+
+
+def _more(brief: Mapping[str, Any]) -> str:
+    """The rules that not every game has."""
+    seats = brief["suspects"].values()
+    made = ""
+    if any(seat["hints"] for seat in seats):
+        made += (
+            "<li>Hints can be bought, out of the budget or the score. They were sealed with the "
+            "game; who buys one is in the log.</li>"
+        )
+    if any(seat["explain"] for seat in seats):
+        made += (
+            "<li>After the hunt one odd behaviour is shown, and its cause is asked: 100 points "
+            "more on each suspect that has one.</li>"
+        )
+    return made
+
+
+def _minute(time: str) -> str:
+    return safe(time[:16].replace("T", " "))
 
 
 def _receipt(brief: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from workbench.errors import GameClosed
-from workbench.ui import components, outcome
+from workbench.ui import components, judged, outcome
 from workbench.ui.components import put, safe
 from workbench.ui.game_pages import practice
 from workbench.ui.visit import here, lobby
@@ -37,6 +37,7 @@ def draw() -> None:
     document = revealed["seal"]["document"]
     for name, truth in document["truths"].items():
         outcome.suspect(name, truth, revealed)
+    judged.draw(revealed["verdicts"])
     folder = lobby().settings.practice
     if folder is not None:
         with guarded():
@@ -56,6 +57,7 @@ def _check(revealed: Mapping[str, Any]) -> None:
                 ("commitment", components.short_hash(here().brief()["commitment"])),
                 ("nonce", components.short_hash(revealed["seal"]["nonce"])),
                 ("isolation reached", safe(revealed["isolation"])),
+                ("suspects' network", safe(revealed["network"])),
             ],
             wide=True,
         )

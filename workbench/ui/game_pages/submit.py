@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
 import streamlit as st
 
+from workbench.game.client import PLAYED
 from workbench.game.submission import CHARACTERS_AT_MOST, ENTRIES_AT_MOST
 from workbench.registry import FAMILIES
 from workbench.ui import components
@@ -32,7 +33,13 @@ def draw() -> None:
         f"suspect {safe(chosen())} handed in. The last one counts; the answer says nothing about "
         "its worth.</p>"
     )
-    if brief["phase"] != "open":
+    if brief["phase"] == "explain":
+        components.empty(
+            "The hunt is over: no hypothesis is taken in any more.",
+            "One odd behaviour waits to be explained.",
+        )
+        go("explain", "Explain it", icon=":material/psychology_alt:")
+    elif brief["phase"] != "open":
         components.empty(
             f"Nothing is taken in: the game is {brief['phase']}.",
             "What your team handed in stands below.",
@@ -45,14 +52,9 @@ def draw() -> None:
         _form(rules)
     receipt = st.session_state.get("_handed_in")
     if receipt and receipt["suspect"] == chosen():
-        put(
-            f'<div class="wb-note"><p><b>Revision {receipt["revision"]} is handed in.</b> '
-            f"{receipt['left']} left.</p>"
-            + components.facts([("digest", components.short_hash(receipt["digest"]))])
-            + "</div>"
-        )
+        received(receipt)
     _before(handed["submissions"])
-    if brief["phase"] == "open":
+    if brief["phase"] in PLAYED:
         _finish(brief)
 
 
@@ -79,32 +81,17 @@ def _form(rules: Mapping[str, Any]) -> None:
         "Behaviours, one a line", key=key("behaviours"), height=100, persist_state="session",
         max_chars=CHARACTERS_AT_MOST, placeholder="What does it do then?",
     )  # fmt: skip
-    sure = st.slider(
-        "Confidence", 0.0, 1.0, 0.5, 0.05, key=key("confidence"), persist_state="session",
-        help="The probability that what you name is right; with “nothing is hidden”, that nothing "
-        "is.",
-    )  # fmt: skip
-    found = {f["id"]: f["claim"] for f in here().team.findings(chosen())}
-    st.session_state[key("cited")] = [id for id in cited() if id in found]
-    evidence = st.multiselect(
-        "Evidence", list(found), key=key("cited"), max_selections=CITED_AT_MOST,
-        format_func=lambda id: components.cut(found[id], 70), placeholder="Choose findings",
-        on_change=lambda: cited().__setitem__(slice(None), st.session_state[key("cited")]),
-    )  # fmt: skip
-    words = st.text_area(
-        "In your words", key=key("words"), height=80, persist_state="session",
-        max_chars=CHARACTERS_AT_MOST, placeholder="Optional, not scored: how you found it.",
-    )  # fmt: skip
-    entries = [line.strip() for line in behaviours.splitlines() if line.strip()]
-    used = _count(root_cause, trigger, *entries), _count(words)
-    most = int(rules["words"])
-    put(
-        f'<p class="wb-small{" wb-quiet" if max(used) <= most else ""}">{used[0]} of {most} words '
-        f"of hypothesis, {used[1]} of {most} beside it"
-        + ("" if max(used) <= most else ": shorten it")
-        + "</p>"
+    sure = confidence(
+        key("confidence"),
+        "The probability that what you name is right; with “nothing is hidden”, that nothing is.",
     )
-    too_much = max(used) > most or len(entries) > ENTRIES_AT_MOST
+    cited_now = evidence(key("cited"))
+    words = in_words(key("words"))
+    entries = [line.strip() for line in behaviours.splitlines() if line.strip()]
+    fits = counted(
+        {"hypothesis": [root_cause, trigger, *entries], "beside it": [words]}, int(rules["words"])
+    )
+    too_much = not fits or len(entries) > ENTRIES_AT_MOST
     if st.button("Hand in this revision", type="primary", disabled=too_much):
         family = {UNSAID: None, NONE: "none", OTHER: "other"}.get(what, what)
         _confirm(
@@ -113,11 +100,67 @@ def _form(rules: Mapping[str, Any]) -> None:
                 "root_cause": root_cause,
                 "trigger": trigger,
                 "behaviours": entries,
-                "confidence": float(sure),
-                "evidence": list(evidence),
+                "confidence": sure,
+                "evidence": cited_now,
                 "words": words,
             }
         )
+
+
+def confidence(key: str, what: str) -> float:
+    """The slider of a probability."""
+    return float(
+        st.slider("Confidence", 0.0, 1.0, 0.5, 0.05, key=key, persist_state="session", help=what)
+    )
+
+
+def evidence(key: str) -> list[str]:
+    """The findings that are cited, by id."""
+    found = {f["id"]: f["claim"] for f in here().team.findings(chosen())}
+    st.session_state[key] = [id for id in cited() if id in found]
+    picked = st.multiselect(
+        "Evidence", list(found), key=key, max_selections=CITED_AT_MOST,
+        format_func=lambda id: components.cut(found[id], 70), placeholder="Choose findings",
+        on_change=lambda: cited().__setitem__(slice(None), st.session_state[key]),
+    )  # fmt: skip
+    return list(picked)
+
+
+def in_words(key: str) -> str:
+    """What stands beside an answer and is not scored."""
+    words: str = st.text_area(
+        "In your words", key=key, height=80, persist_state="session",
+        max_chars=CHARACTERS_AT_MOST, placeholder="Optional, not scored: how you found it.",
+    )  # fmt: skip
+    return words
+
+
+def counted(texts: Mapping[str, Sequence[str]], most: int) -> bool:
+    """Says how many words of each part are used; whether all fit."""
+    used = {name: _count(*listed) for name, listed in texts.items()}
+    fits = max(used.values()) <= most
+    told = ", ".join(f"{name}: {n} of {most} words" for name, n in used.items())
+    put(
+        f'<p class="wb-small{" wb-quiet" if fits else ""}">{safe(told)}'
+        f"{'' if fits else '. Shorten it.'}</p>"
+    )
+    return fits
+
+
+def received(receipt: Mapping[str, Any]) -> None:
+    """What the server answered to a revision."""
+    put(
+        f'<div class="wb-note"><p><b>Revision {receipt["revision"]} is handed in.</b> '
+        f"{receipt['left']} left.</p>"
+        + components.facts([("digest", components.short_hash(receipt["digest"]))])
+        + "</div>"
+    )
+
+
+def revision(made: Mapping[str, Any], counts: bool) -> None:
+    """The head of a revision."""
+    told = ", the one that counts" if counts else ""
+    put(f'<p class="wb-claim">Revision {made["revision"]}{told}</p>')
 
 
 @st.dialog("Hand in", width="small")
@@ -145,12 +188,8 @@ def _before(submissions: list[dict[str, Any]]) -> None:
     st.header("Handed in")
     for made in reversed(submissions):
         with st.container(border=True):
-            put(
-                f'<p class="wb-claim">Revision {made["revision"]}'
-                + (", the one that counts" if made is submissions[-1] else "")
-                + "</p>"
-                + handed_in(made)
-            )
+            revision(made, made is submissions[-1])
+            put(handed_in(made))
 
 
 def _finish(brief: Mapping[str, Any]) -> None:

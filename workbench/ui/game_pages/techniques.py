@@ -34,13 +34,6 @@ def draw() -> None:
     picked = st.multiselect(
         "Techniques", names, key="techniques", bind="query-params", placeholder="Choose some"
     )
-    shown = [t for t in can if t["name"] in picked] or can
-    put(
-        components.table(
-            ["technique", "what it does", "needs"],
-            ([t["name"], t["summary"], ", ".join(t["needs"])] for t in shown),
-        )
-    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         limit = st.number_input(
             "Seconds for each", 10, 3600, SECONDS, 10, width=170,
@@ -51,6 +44,17 @@ def draw() -> None:
             "Run on the host", type="primary", icon=":material/play_arrow:", disabled=not picked,
             help=None if picked else "Choose at least one technique.",
         )  # fmt: skip
+    rows = [[t["name"], t["summary"], ", ".join(t["needs"])] for t in can if t["name"] in picked]
+    heads = ["technique", "what it does", "needs"]
+    if rows:
+        put(components.table(heads, rows))
+    else:
+        with st.expander(f"What each of the {len(can)} does"):
+            put(
+                components.table(
+                    heads, ([t["name"], t["summary"], ", ".join(t["needs"])] for t in can)
+                )
+            )
     if cannot:
         with st.expander(f"{len(cannot)} more need access that your team lacks"):
             put(

@@ -13,6 +13,6 @@ def leaves() -> list[Leaf]:
     from workbench.ui.bench_pages.rewards import page
 
     return [
-        Leaf(one.key, one.title, one.icon, partial(page.draw, one), "Rewards")
+        Leaf(one.key, one.title, one.icon, partial(page.draw, one), later=True)
         for one in INSTRUMENTS
     ]
