@@ -136,7 +136,7 @@ def test_files_are_named_after_their_idea() -> None:
 
 def test_public_names() -> None:
     expected = {
-        "workbench.battery": ["Battery", "Source", "Step", "SuspectFiles", "run"],
+        "workbench.battery": ["Battery", "Crew", "Source", "Step", "SuspectFiles", "run"],
         "workbench.corpus": [
             "CompiledQuery", "Corpus", "Count", "Document", "Hit", "count", "count_by", "hits",
             "scan", "write",
