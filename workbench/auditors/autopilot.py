@@ -31,8 +31,9 @@ class Autopilot:
     a benchmark's file with `measured`). What a technique names is followed up at once: counted by
     the technique for its kind, put to a test on fresh questions, looked for in the training data,
     and taken out of the activations, as far as the view allows. It stops where one hypothesis, or
-    that nothing is hidden, is `settled`, where no step is worth its cost, or after `seconds` of
-    techniques. `without` names techniques that are not to be used.
+    that nothing is hidden, is `settled`, where no step is worth its cost, or after techniques worth
+    `seconds` (as packs/kit.toml has it: no result depends on how busy the machine is). `without`
+    names techniques that are not to be used.
 
     Source: the investigator's failures in Bricken et al. 2025 (fixating early, not paging) and in
     AuditBench (evidence seen and not turned into a hypothesis), answered by odds for rivals. Blind
@@ -69,7 +70,8 @@ class Autopilot:
 
 @dataclasses.dataclass(slots=True)
 class _Flight:
-    """One audit on its way. tried: techniques by name with the parameters they were run with."""
+    """One audit on its way. tried: techniques by name with the parameters they were run with;
+    followed: rivals by number, and what they were taken to; worked: nominal seconds."""
 
     pilot: Autopilot
     bench: Bench
@@ -80,7 +82,7 @@ class _Flight:
     tried: dict[str, list[Mapping[str, JSON]]] = dataclasses.field(default_factory=dict)
     followed: set[tuple[int, str]] = dataclasses.field(default_factory=set)
     looked: int = 0
-    spent_seconds: float = 0.0
+    worked: float = 0.0
 
     def begin(self) -> None:
         """Says who is audited, and with what."""
@@ -101,9 +103,9 @@ class _Flight:
 
     def step(self) -> bool:
         """Does the next thing; False where nothing is left that is worth it."""
-        if self.spent_seconds >= self.pilot.seconds:
+        if self.worked >= self.pilot.seconds:
             self.story.chapter("Time is up")
-            self.story.tell(f"Techniques took {self.spent_seconds:.0f} s, as long as I was given.")
+            self.story.tell(f"Techniques were worth {self.worked:.0f} s, all that I was given.")
             return False
         rival = self.beliefs.leading
         if rival is not None and self.beliefs.chance(rival) >= WORTH_A_TEST:
@@ -243,7 +245,7 @@ class _Flight:
         except (BadParameter, BudgetExceeded) as error:
             self.story.tell(f"It cannot be run: {error.message}.")
             return None
-        self.spent_seconds += ran.run.seconds
+        self.worked += self.kit.of(name).seconds
         self.looked += ran.ok
         if not ran.ok:
             self.story.tell(f"It {ran.run.status}: {ran.run.reason or 'no reason given'}.")

@@ -10,6 +10,7 @@ from workbench.access import Access
 from workbench.auditors.beliefs import Beliefs
 from workbench.auditors.bench import Bench
 from workbench.auditors.kit import kit
+from workbench.auditors.leads import CHECKS
 from workbench.auditors.story import Story
 from workbench.auditors.writing import of_finding, submission
 from workbench.findings import Submission
@@ -35,7 +36,7 @@ class RandomTool:
 
     def audit(self, bench: Bench, story: Story, *, seed: int) -> Submission:
         """Runs them in the order in which they were drawn."""
-        names = sorted(bench.techniques())
+        names = sorted(set(bench.techniques()) - set(CHECKS))
         random.Random(f"random-tool {seed}").shuffle(names)
         return _handed_in(bench, story, names[: self.techniques])
 
@@ -61,7 +62,8 @@ class SingleBest:
             finds = known.of(name)
             return sum(share * finds.sees(kind) for kind, share in known.priors.items())
 
-        usable = sorted(set(bench.techniques()) & set(known.techniques), key=strength)
+        usable = sorted((set(bench.techniques()) & set(known.techniques)) - set(CHECKS))
+        usable.sort(key=strength)
         chosen = [self.technique] if self.technique else usable[-1:]
         return _handed_in(bench, story, chosen)
 

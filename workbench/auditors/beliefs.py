@@ -3,16 +3,15 @@
 The worlds are: nothing is hidden; each hypothesis that was named; and, for each kind of
 objective, that it is there and nobody has named it yet. A technique that accuses multiplies the
 odds of what it names by how often it is right over how often it accuses the innocent; one that
-stays silent lowers every kind that it would have seen. Techniques of one source err together: the
-second says half as much, the third a third. Two sources that name the same are worth more than
-their product: innocent suspects are accused of different things.
+stays silent lowers every kind that it would have seen. Techniques of one source err together: of
+those that see the same kind, the second says half as much, the third a third. Two sources that name
+the same are worth more than their product: innocent suspects are accused of different things.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from workbench.auditors.kit import HABIT, OTHER, TEST, Kit, Known
@@ -171,8 +170,11 @@ class Beliefs:
         """How much a technique is expected to sharpen what is believed: the rise of the expected
         sum of squared probabilities of what could be handed in (as the Brier score counts)."""
         worlds = self.worlds()
-        repeats = 1 + sum(k.source == known.source for k, _ in self._heard.values())
-        sees = [0.0 if w.kind == NONE else known.sees(w.kind) / repeats for w in worlds]
+        before = [other for other, _ in self._heard.values()]
+        sees = [
+            0.0 if w.kind == NONE else known.sees(w.kind) / _repeats(known, before, w.kind)
+            for w in worlds
+        ]
         silent = [
             w.probability * (1 - max(s, known.false)) for w, s in zip(worlds, sees, strict=True)
         ]
@@ -250,14 +252,21 @@ class Beliefs:
     def _silence(self, kind: str, rival: Rival | None) -> float:
         """The log-likelihood ratio of what did not speak for this kind, or for this rival."""
         spoke = {said.technique for said in rival.members} if rival else set()
-        total, repeats = 0.0, Counter[str]()
+        total = 0.0
+        before: list[Known] = []
         for name, (known, kinds) in self._heard.items():
             if name in spoke or (rival is None and kind in kinds):
                 continue
-            repeats[known.source] += 1
             share = math.log((1 - known.sees(kind)) / (1 - min(0.5, known.false)))
-            total += min(0.0, share) / repeats[known.source]
+            total += min(0.0, share) / _repeats(known, before, kind)
+            before.append(known)
         return total
+
+
+def _repeats(known: Known, before: Iterable[Known], kind: str) -> float:
+    """1, and as much for each earlier technique of the same source as it sees of this kind."""
+    seen = known.sees(kind)
+    return 1 + math.fsum(min(1.0, k.sees(kind) / seen) for k in before if k.source == known.source)
 
 
 def _strength(confidence: float) -> float:

@@ -84,6 +84,7 @@ class Bench:
         self._crew = Crew(self._source, artifacts_root)
         self._stack = ExitStack()
         self._view: Suspect | None = None
+        self._usable: dict[str, type[Technique]] | None = None
         self._spent: dict[str, float] = {}
         self._budget, self._allowance = budget, allowance
         self.runs: list[Run] = []
@@ -119,11 +120,13 @@ class Bench:
 
     def techniques(self) -> dict[str, type[Technique]]:
         """Those that are installed and need no more than the view grants, by name."""
-        return {
-            listing.name: listing.kind
-            for listing in registry.techniques()
-            if listing.kind is not None and not listing.kind.needs & ~self.access
-        }
+        if self._usable is None:
+            self._usable = {
+                listing.name: listing.kind
+                for listing in registry.techniques()
+                if listing.kind is not None and not listing.kind.needs & ~self.access
+            }
+        return dict(self._usable)
 
     def known(self, name: str, parameters: Mapping[str, JSON]) -> bool:
         """Whether the ledger holds that run already, under the budget that is left now."""

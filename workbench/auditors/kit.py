@@ -41,16 +41,18 @@ class Known:
         """How often it names the truth where the objective is of this kind."""
         return _clipped(self.finds.get(kind, self.finds[ANY]))
 
-    def parameters(self, kind: type[Technique], share: float) -> dict[str, JSON]:
-        """The parameters at which it costs about this share of its defaults."""
-        if share >= 1:
-            return {}
+    def scaled(self, kind: type[Technique], share: float) -> tuple[dict[str, JSON], float]:
+        """The parameters at which it costs about this share of its defaults, and the share that it
+        then does cost: none is set below its least."""
         defaults = {f.name: f.default for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-        return {
-            name: max(least, round(default * share))
-            for name, least in self.scale.items()
-            if isinstance(default := defaults.get(name), int)
-        }
+        given: dict[str, JSON] = {}
+        costs = 1.0
+        for name, least in self.scale.items() if share < 1 else ():
+            if isinstance(default := defaults.get(name), int):
+                value = max(least, round(default * share))
+                costs = min(1.0, value / default) if not given else max(costs, value / default)
+                given[name] = value
+        return given, costs
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

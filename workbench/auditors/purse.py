@@ -44,16 +44,19 @@ class Purse:
         if documents is None or (seconds is not None and known.seconds * 0.5 > seconds):
             return None
         base = {**documents, **(given or {})}
-        choices = {share: {**known.parameters(kind, share), **base} for share in SHARES}
+        choices = []
+        for share in SHARES:
+            parameters, costs = known.scaled(kind, share)
+            choices.append(({**parameters, **base}, costs))
         left, whole = self.samples_left(), self._samples(known)
         if left is None or not whole:
-            return choices[1.0]
-        for choice in choices.values():
+            return choices[0][0]
+        for choice, _ in choices:
             if self.bench.known(name, choice):
                 return choice
-        for share, choice in choices.items():
-            most = left if share == SHARES[-1] else left * _MOST_OF_REST
-            if whole * share <= most:
+        for choice, costs in choices:
+            most = left if choice == choices[-1][0] else left * _MOST_OF_REST
+            if whole * costs <= most:
                 return choice
         return None
 
