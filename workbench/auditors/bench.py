@@ -87,6 +87,7 @@ class Bench:
         self._usable: dict[str, type[Technique]] | None = None
         self._spent: dict[str, float] = {}
         self._budget, self._allowance = budget, allowance
+        self._filed: list[str] = []
         self.runs: list[Run] = []
         self.seed = seed
         described = self._source.description
@@ -136,8 +137,11 @@ class Bench:
         key = run_key(made, self.description, self.access, self._rest(), self.seed)
         return bool(self._ledger.finished([key]))
 
-    def run(self, name: str, parameters: Mapping[str, JSON] | None = None) -> Ran:
-        """Runs a technique to its end, or takes over what the ledger holds.
+    def run(
+        self, name: str, parameters: Mapping[str, JSON] | None = None, *, seed: int | None = None
+    ) -> Ran:
+        """Runs a technique to its end, or takes over what the ledger holds; seed: the audit's own
+        where it is left out.
 
         A run that failed comes back so, with what it had found. Raises UnknownTechnique and its
         kin, BadParameter, BudgetExceeded where no time is left, SuspectError where the suspect
@@ -152,7 +156,7 @@ class Bench:
             (Step(name, dict(parameters or {}), limit),),
             access=self.access,
             budget=self._rest(),
-            seed=self.seed,
+            seed=self.seed if seed is None else seed,
             origin="the auditor",
         )
         made = run(
@@ -213,6 +217,7 @@ class Bench:
             fingerprints=fingerprints,
             **rest,
         )
+        self._filed.append(id)
         return Ran(one, tuple(self._ledger.record(one, [finding])))
 
     def finding(self, id: str) -> Finding | None:
@@ -221,10 +226,9 @@ class Bench:
         return None if entry is None else entry.finding
 
     def entries(self) -> list[Entry]:
-        """All findings of this audit's techniques, in the order of its runs."""
-        if not self.runs:
-            return []
-        return self._ledger.entries(runs=[one.id for one in self.runs])
+        """All findings of this audit: of its techniques, and filed by itself."""
+        made = [*(one.id for one in self.runs), *self._filed]
+        return self._ledger.entries(runs=made) if made else []
 
     def left(self, meter: str) -> float | None:
         """What may still be spent of a meter, here and where a host enforces it; None: unbounded.
