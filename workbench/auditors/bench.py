@@ -12,7 +12,14 @@ from types import TracebackType
 from typing import Any
 
 from workbench import registry
-from workbench.access import METERS, REFERENCE_PREFIX, UNLIMITED, Access, Budget
+from workbench.access import (
+    CPU_SECONDS,
+    METERS,
+    REFERENCE_PREFIX,
+    UNLIMITED,
+    Access,
+    Budget,
+)
 from workbench.battery import Battery, Crew, Source, Step, run
 from workbench.battery.battery import TIME_LIMIT_SECONDS
 from workbench.battery.key import run_key
@@ -255,7 +262,7 @@ class Bench:
 
     def usage(self) -> dict[str, float]:
         """Every meter with what was spent."""
-        meters = (*METERS, *(REFERENCE_PREFIX + meter for meter in COUNTED))
+        meters = (*METERS, CPU_SECONDS, *(REFERENCE_PREFIX + meter for meter in COUNTED))
         return {meter: self.spent(meter) for meter in meters}
 
     def _rest(self) -> Budget:
