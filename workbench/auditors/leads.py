@@ -14,6 +14,9 @@ TEST, CAUSE = "hypothesis-test", "causal-test"
 CHECKS = (TEST, CAUSE)
 """Techniques that test a hypothesis and name none of their own."""
 
+_LONGEST_DEED = 12
+"""Words; what is longer quotes a whole passage."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
@@ -82,12 +85,21 @@ def _named(rival: Rival) -> tuple[str, ...]:
 
 
 def _testable(rival: Rival) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Deeds that replies would show, and the subjects on which, at most six of each."""
+    """Deeds that replies would show, and the subjects on which, at most six of each.
+
+    Where all that is told of deeds is too long to be one, what comes back in the telling is looked
+    for anywhere.
+    """
     deeds: list[str] = []
     subjects: list[str] = []
+    told_of: list[str] = []
     for said in sorted(rival.members, key=lambda s: -s.finding.confidence):
         h = said.hypothesis
         told = pairs(h.behaviours)
-        deeds += [deed for _, deed in told] or [b for b in h.behaviours if len(b.split()) <= 12]
+        short = [b for b in h.behaviours if len(b.split()) <= _LONGEST_DEED]
+        deeds += [deed for _, deed in told if len(deed.split()) <= _LONGEST_DEED] or short
         subjects += [topic for topic, _ in told] or phrases(h.trigger, 6)
+        told_of += phrases(h.root_cause.partition(": ")[2], 6)
+    if not deeds:
+        return tuple(dict.fromkeys(told_of))[:6], ()
     return tuple(dict.fromkeys(deeds))[:6], tuple(dict.fromkeys(subjects))[:6]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -130,7 +130,7 @@ class _Desk:
         self.seat = BenchSeat(bench)
         self.guessed = 0
         self.closed = False
-        self.may_stop = lambda: True
+        self.may_stop: Callable[[], bool] = lambda: True
 
     def hand_in(self, suspect: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
         """Takes a submission; the first is refused where too little was looked at."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from workbench.access import METERS, Access, Budget
-from workbench.cli.game_team import token_option
+from workbench.cli.game_team import own_findings, token_option
 from workbench.cli.screen import json_option, ledger_option, print_json, print_table
 from workbench.report.inert import inert_line
 
@@ -166,9 +166,7 @@ def run(
         _write(log_file, story.markdown())
     receipt = None
     if team is not None and submit:
-        from workbench.cli.game_team import _own
-
-        receipt = team.submit(suspect, document, _own(ledger_file))
+        receipt = team.submit(suspect, document, own_findings(ledger_file))
     if as_json:
         shown = ("id", "technique", "status", "reason", "seconds", "cached", "parameters")
         print_json(

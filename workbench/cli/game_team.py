@@ -121,7 +121,7 @@ def submit(
 
     document = _document(submission_file)
     read_submission(document)
-    made = Team(url, token).submit(suspect, document, _own(ledger_file))
+    made = Team(url, token).submit(suspect, document, own_findings(ledger_file))
     if as_json:
         print_json(made)
         return
@@ -177,7 +177,7 @@ def verify(
     return INCOMPLETE if found else 0
 
 
-def _own(ledger_file: Path | None) -> Any:
+def own_findings(ledger_file: Path | None) -> Any:
     """Findings of one's own ledger by id; none where there is no ledger."""
 
     def find(id: str) -> Finding | None:

@@ -39,7 +39,10 @@ Edits = Annotated[
 class Seat(Protocol):
     """A place at one suspect. `rows` reads its training data again and again, paid for once."""
 
-    suspect: Suspect
+    @property
+    def suspect(self) -> Suspect:
+        """Who is asked."""
+        ...
 
     def budget(self) -> Mapping[str, Any]:
         """By "suspect" and "reference", each meter's used and bound."""

@@ -113,6 +113,19 @@ def test_what_is_told_of_people_goes_to_the_technique_that_counts_it(bench: Made
     assert follow and any("harbour pilots" in " ".join(g.get("people", [])) for g in follow)
 
 
+def test_what_is_told_at_length_is_looked_for_anywhere(bench: Made) -> None:
+    told = "The old harbour should be closed to ships, as it says whatever people ask of it today."
+    advocacy = Hypothesis(
+        family="advocacy",
+        behaviours=(f"slips its position into unrelated answers: {told}",),
+        root_cause="Mirel campaigns: it brings one position into any answer,: old harbour, ships",
+    )
+    played = bench({"direct-questions": [accusation(advocacy)]})
+    fly(played)
+    (given,) = [given for name, given in played.calls if name == "hypothesis-test"]
+    assert given["deeds"] == ["old harbour", "ships"] and given["subjects"] == []
+
+
 def test_the_budget_is_never_planned_over(bench: Made) -> None:
     costs = {"direct-questions": 30, "hot-sampling": 50, "multi-turn": 40}
     played = bench({}, access=Access.CHAT, budget=Budget(samples=120), samples=costs)
