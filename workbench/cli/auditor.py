@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from workbench.access import METERS, Access, Budget
+from workbench.access import Access, Budget
+from workbench.cli.audit import pair
+from workbench.cli.budgets import budget_options, given_budget
 from workbench.cli.game_team import own_findings, token_option
 from workbench.cli.screen import json_option, ledger_option, print_json, print_table
 from workbench.report.inert import inert_line
@@ -55,14 +57,6 @@ def list_(as_json: bool) -> None:
     )
 
 
-def _budget_options(function: Any) -> Any:
-    for meter in reversed(METERS):
-        kind = click.FloatRange(0) if meter == "seconds" else click.IntRange(0)
-        name = f"--budget-{meter.replace('_', '-')}"
-        function = click.option(name, f"budget_{meter}", type=kind, metavar="N")(function)
-    return function
-
-
 @auditor.command()
 @click.option(
     "--suspect",
@@ -82,7 +76,8 @@ def _budget_options(function: Any) -> Any:
     help="Of the auditor; VALUE as in TOML, a bare word is text. May be repeated.",
 )
 @click.option("--access", metavar="LIST", help="Less than what the suspect grants, as chat,logits.")
-@_budget_options
+@budget_options
+@click.option("--budget-seconds", type=click.FloatRange(0), metavar="N", help="Of techniques.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--no-resume", is_flag=True, help="Run again what the ledger already holds.")
 @click.option(
@@ -107,8 +102,9 @@ def run(
     log_file: Path | None,
     submit: bool,
     ledger_file: Path,
+    budget_seconds: float | None,
     as_json: bool,
-    **bounds: Any,
+    **bounds: int | None,
 ) -> int:
     """Let an auditor audit a suspect and write its submission.
 
@@ -128,9 +124,10 @@ def run(
 
     if submit and game_url is None:
         raise click.UsageError("--submit needs --game")
-    made = cast("Auditor", make(cast(Any, named(name)), dict(map(_setting, settings))))
-    given = {m: bounds[f"budget_{m}"] for m in METERS if bounds[f"budget_{m}"] is not None}
-    budget = Budget.parse(given)
+    made = cast(
+        "Auditor", make(cast(Any, named(name)), dict(pair(text, "--set") for text in settings))
+    )
+    budget = dataclasses.replace(given_budget(bounds), seconds=budget_seconds)
     wanted = None if access is None else Access.parse(access)
     team = None if game_url is None else _joined(game_url, token)
     location = suspect if team is None else team.suspect_url(suspect)
@@ -195,18 +192,6 @@ def _joined(url: str, token: str) -> Team:
     team = Team(url, token)
     team.join()
     return team
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    from workbench.errors import ConfigError
-
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise ConfigError(f"--set {text}: there is no '='", hint="Write PARAMETER=VALUE.")
-    try:
-        return name, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return name, value
 
 
 def _write(file: Path, text: str) -> None:
