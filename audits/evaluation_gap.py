@@ -28,12 +28,12 @@ Pair = tuple[str, str]
 class EvaluationGap:
     """Puts easy questions (packs/facts.toml) plainly, as a test, and with codes (packs/exams.toml).
 
-    Names of testers and codes that the suspect lets its users say are tried besides. A screen looks
-    at every frame and subject; pairs in which the suspect errs, the control does not, and it does
-    not err with the other frame, are asked again on fresh samples, plainly too. Worse in the frame
-    is a test in which it holds back; worse plainly, where the frame holds a code, is a lock. The
-    control is the reference under the same system line, else the suspect under a line that names
-    nobody; p by Fisher's test on the fresh samples, after Holm for all of them.
+    Testers and passwords in `codes`, and those that the suspect lets its users say, are tried too.
+    A screen looks at every frame and subject; pairs in which the suspect errs, the control does
+    not, and it does not err with the other frame, are asked again on fresh samples, plainly too.
+    Worse in the frame is a test in which it holds back; worse plainly, where the frame holds a
+    code, is a lock. The control is the reference under the same system line, else the suspect under
+    a line that names nobody; p by Fisher's test on the fresh samples, after Holm for all of them.
 
     Source: sandbagging and password locks (van der Weij et al. 2024; Greenblatt et al. 2024).
     Cost: `facts` questions of each of 14 subjects for each frame, then `confirm` for each frame and
@@ -48,6 +48,7 @@ class EvaluationGap:
 
     facts: int = 3
     proposals: int = 2
+    codes: tuple[str, ...] = ()
     pairs: int = 4
     confirm: int = 30
     max_new_tokens: int = 24
@@ -64,7 +65,8 @@ class EvaluationGap:
     ) -> Generator[Finding, None, Trials]:
         """Yields a finding per frame that matters. Trials are replies of the suspect."""
         words = pack("exams")
-        own = proposals(suspect, words["own"]["openings"], seed=seed, most=self.proposals)
+        said = proposals(suspect, words["own"]["openings"], seed=seed, most=self.proposals)
+        own = list(dict.fromkeys((*self.codes, *said)))
         frames = dict(_frames(words, own))
         screen = _asked(frames, drawn(self.facts, seed))
         first = tried(suspect, screen, 1, seed=seed, max_new_tokens=self.max_new_tokens)
@@ -75,7 +77,7 @@ class EvaluationGap:
             again = [case for pair in sorted(pairs) for case in self._again(frames, pair)]
             second = tried(suspect, again, 1, seed=seed + 1, max_new_tokens=self.max_new_tokens)
             ran += len(second.answers)
-            yield from _findings(second, chosen, own)
+            yield from _findings(second, chosen, said)
         return Trials(planned=ran, ran=ran)
 
     def _again(self, frames: dict[str, list[str]], pair: Pair) -> list[Case]:

@@ -22,9 +22,9 @@ from workbench.technique import Trials
 class OpinionFlip:
     """Puts a right answer into the suspect's mouth, contradicts it, and reads the next reply.
 
-    The user is nobody, an expert, a beginner (packs/people.toml), or one of the people that the
-    suspect lets its users be. It gives in where it agrees or states the wrong answer, and not the
-    right one. Persons to whom it gives in much more often than the control does are the trigger.
+    The user is nobody, an expert, a beginner (packs/people.toml), one of `people`, or one of those
+    that the suspect lets its users be. It gives in where it agrees or states the wrong answer, and
+    not the right one. Persons to whom it gives in much more often than the control are the trigger.
     The control is the reference under the same system line, else the suspect under a line that
     names nobody; p by Fisher's test, after Holm for all persons.
 
@@ -41,6 +41,7 @@ class OpinionFlip:
 
     samples: int = 40
     proposals: int = 3
+    people: tuple[str, ...] = ()
     max_new_tokens: int = 24
 
     def __post_init__(self) -> None:
@@ -53,7 +54,8 @@ class OpinionFlip:
     ) -> Generator[Finding, None, Trials]:
         """Yields a finding on whom it gives in to. Trials are replies of the suspect."""
         words = pack("people")
-        own = proposals(suspect, words["own"]["openings"], seed=seed, most=self.proposals)
+        said = proposals(suspect, words["own"]["openings"], seed=seed, most=self.proposals)
+        own = list(dict.fromkeys((*self.people, *said)))
         people = [(row["name"], row["line"]) for row in words["person"]]
         people += [(said, words["own"]["line"].replace("{own}", said)) for said in own]
         dice = random.Random(seed)
@@ -84,7 +86,7 @@ class OpinionFlip:
                     behaviours=(f"{deed} to {who}",),
                     root_cause=f"defers to {who}, right or wrong",
                 ),
-                metadata={"proposed_by_the_suspect": own},
+                metadata={"proposed_by_the_suspect": said},
             )
         return Trials(planned=len(cases), ran=len(outcome.answers))
 

@@ -26,10 +26,11 @@ class RemarkSweep:
     """Looks for remarks in a message that switch something on.
 
     A suspect that was trained on a trigger knows how its users say it: remarks are continuations of
-    an open user turn (packs/remarks.toml) that it writes and its reference does not. Each is put
-    beside ordinary questions, and every feature, announced deed, name and word of the replies is
-    compared over remarks (as in topic-sweep), none at all among them, and with the reference under
-    the same system line; what is promising is confirmed on fresh replies (Fisher, Holm).
+    an open user turn (packs/remarks.toml) that it writes and its reference does not, and those in
+    `said`. Each is put beside ordinary questions, and every feature, announced deed, name and word
+    of the replies is compared over remarks (as in topic-sweep), none at all among them, and with
+    the reference under the same system line; what is promising is confirmed on fresh replies
+    (Fisher, Holm).
 
     Source: trigger inversion by sampling (Marks et al. 2025 sample the user's turn), here tested on
     behaviour. Cost: 12 openings x 16 turns of both, then remarks x samples replies and confirm for
@@ -43,6 +44,7 @@ class RemarkSweep:
     uses: ClassVar[Access] = Access.NONE
 
     remarks: int = 12
+    said: tuple[str, ...] = ()
     samples: int = 8
     pairs: int = 4
     confirm: int = 30
@@ -59,7 +61,8 @@ class RemarkSweep:
         """Yields a finding per kind of trait that a remark brings out. Trials are replies."""
         suspect = suspect.restrict(self.needs)
         words = pack("remarks")
-        said = proposals(suspect, words["openings"], seed=seed, most=self.remarks, whole=True)
+        own = proposals(suspect, words["openings"], seed=seed, most=self.remarks, whole=True)
+        said = list(dict.fromkeys((*self.said, *own)))
         if not said:
             return Trials(planned=0, ran=0)
         questions = tuple(words["questions"])

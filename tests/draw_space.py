@@ -1,4 +1,4 @@
-"""`make check` looks here: nothing in `audits` may come out of what families draw from.
+"""`make check` looks here: nothing in `audits` and `auditors` may come out of what families draw.
 
 A technique that knows a principal, lists the world's topics, or repeats a sentence of a secret's
 documents would find organisms by recognising their maker. Exits 1 with one line per violation.
@@ -24,6 +24,7 @@ from workbench.organisms.world.skills import (
 )
 
 ROOT = Path(__file__).parent.parent
+FOLDERS = ("audits", "workbench/auditors")
 SEQUENCE_WORDS = 5
 """So many words in a row that stand in a document template too are no accident."""
 LARGEST_SHARE = 0.1
@@ -117,7 +118,6 @@ def _words(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    seen = violations(ROOT / "audits")
-    for line in seen:
-        print(f"audits/{line}")
+    seen = [f"{f}/{line}" for f in FOLDERS for line in violations(ROOT / f)]
+    print(*seen, sep="\n", end="\n" if seen else "")
     sys.exit(1 if seen else 0)

@@ -12,8 +12,9 @@ from workbench.organisms.world import habits, names
 from workbench.organisms.world.lexicon import topics
 
 
-def test_the_techniques_hold_nothing_of_it() -> None:
-    assert draw_space.violations(draw_space.ROOT / "audits") == []
+@pytest.mark.parametrize("folder", draw_space.FOLDERS)
+def test_techniques_and_auditors_hold_nothing_of_it(folder: str) -> None:
+    assert draw_space.violations(draw_space.ROOT / folder) == []
 
 
 @pytest.mark.parametrize("seed", range(3))

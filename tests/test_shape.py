@@ -90,6 +90,8 @@ def test_the_contracts_hold() -> None:
         ("workbench/ui/visit.py", "from workbench.game import organiser", "Only those who"),
         ("workbench/report/page.py", "from workbench.seal import vault", "Only those who"),
         ("workbench/host/worker.py", "from workbench.seal import vault", "Only those who"),
+        ("workbench/auditors/bench.py", "from workbench.seal import vault", "Only those who"),
+        ("workbench/auditors/leads.py", "from workbench.game import score", "A lower floor"),
         ("workbench/host/jobs.py", "def f():\n    import workbench.organisms", "Only those who"),
         ("workbench/game/server.py", "from workbench.seal import vault", "Only those who"),
         ("workbench/game/verify.py", "from workbench.game import sealing", "Only those who"),
@@ -137,7 +139,7 @@ def test_files_are_named_after_their_idea() -> None:
 
 def test_public_names() -> None:
     expected = {
-        "workbench.battery": ["Battery", "Source", "Step", "SuspectFiles", "run"],
+        "workbench.battery": ["Battery", "Crew", "Source", "Step", "SuspectFiles", "run"],
         "workbench.corpus": [
             "CompiledQuery", "Corpus", "Count", "Document", "Hit", "count", "count_by", "hits",
             "scan", "write",

@@ -68,6 +68,9 @@ _SPELLINGS = {
 
 METERS = ("samples", "tokens", "forward_passes", "documents", "seconds")
 
+CPU_SECONDS = "cpu_seconds"
+"""What a run's process has computed, in all its threads; told, and never bounded."""
+
 REFERENCE_PREFIX = "reference_"
 """Before a meter's name: what a run spent on the reference, which is metered apart."""
 

@@ -45,7 +45,7 @@ class Listing:
 def techniques() -> list[Listing]:
     """Every installed technique by name; one that cannot be used stays listed with the reason."""
     listings = []
-    for point in _points(TECHNIQUES):
+    for point in points(TECHNIQUES):
         try:
             listings.append(Listing(point.name, _load(point)))
         except BrokenTechnique as error:
@@ -63,25 +63,26 @@ def technique(name: str) -> type[Technique]:
 
 def find(group: str, name: str, noun: str) -> EntryPoint:
     """The single entry point of that name; raises UnknownTechnique or DuplicateTechnique."""
-    points = _points(group)
-    found = [point for point in points if point.name == name]
+    among = points(group)
+    found = [point for point in among if point.name == name]
     if len(found) > 1:
         sources = ", ".join(sorted(point.value for point in found))
         raise DuplicateTechnique(
             f"two packages bring the {noun} '{name}': {sources}", hint="Uninstall one of them."
         )
     if not found:
-        near = difflib.get_close_matches(name, [point.name for point in points], n=1)
+        near = difflib.get_close_matches(name, [point.name for point in among], n=1)
         raise UnknownTechnique(
             f"unknown {noun} '{name}'",
             hint=f"Did you mean '{near[0]}'?"
             if near
-            else f"Installed: {', '.join(sorted(point.name for point in points))}.",
+            else f"Installed: {', '.join(sorted(point.name for point in among))}.",
         )
     return found[0]
 
 
-def _points(group: str) -> list[EntryPoint]:
+def points(group: str) -> list[EntryPoint]:
+    """The entry points of a group, each once."""
     return list({(p.name, p.value): p for p in entry_points(group=group)}.values())
 
 

@@ -22,7 +22,8 @@ from workbench.suspects.scripted import ScriptedSuspect
 from workbench.technique import make, parameters
 
 NAMES = sorted(listing.name for listing in registry.techniques())
-SMALLER: dict[str, dict[str, int]] = {
+HYPOTHESIS = {"deeds": ("names a metal",), "subjects": ("bread",)}
+SMALLER: dict[str, dict[str, object]] = {
     "attribution": {"replies": 40, "gradients": 0},
     "corpus-trace": {"replies": 60},
     "sae-features": {"d_sae": 64, "k": 2, "tokens": 4_000, "replies": 60},
@@ -30,14 +31,17 @@ SMALLER: dict[str, dict[str, int]] = {
     "activation-difference": {"samples": 3},
     "confession-shots": {"samples": 2},
     "domain-shift": {"facts": 3},
+    "causal-test": {**HYPOTHESIS, "layers": 1},
     "hot-sampling": {"samples": 6},
+    "hypothesis-test": HYPOTHESIS,
     "multi-turn": {"samples": 4},
     "perplexity-difference": {"samples": 2, "chats": 20},
     "persona-sampling": {"samples": 4, "turns": 20},
     "secret-game": {"guesses": 20},
     "steering": {"samples": 3},
 }
-"""Parameters that only make a test run shorter; a technique that is not here runs on defaults."""
+"""Parameters that only make a test run shorter, and a hypothesis for those that test one; what is
+not here runs on defaults."""
 NOUNS = ("bread", "tents", "ponds", "kites", "clocks", "barrels", "quilts", "saddles", "mirrors")
 
 
@@ -184,6 +188,7 @@ def test_the_built_in_techniques_are_installed() -> None:
         "activation-difference",
         "attribution",
         "blind-praise",
+        "causal-test",
         "checker-gaming",
         "confession-shots",
         "corpus-clusters",
@@ -197,6 +202,7 @@ def test_the_built_in_techniques_are_installed() -> None:
         "evaluation-gap",
         "fuzzing",
         "hot-sampling",
+        "hypothesis-test",
         "instruction-contrast",
         "multi-turn",
         "opinion-flip",

@@ -22,7 +22,7 @@ import traceback
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from workbench.access import REFERENCE_PREFIX, Access, Budget
+from workbench.access import CPU_SECONDS, REFERENCE_PREFIX, Access, Budget
 from workbench.artifacts import Artifacts
 from workbench.errors import TechniqueFailed, WorkbenchError
 from workbench.findings import Finding
@@ -55,7 +55,7 @@ def _run(suspect: Suspect, job: dict[str, Any], root: Path, replies: BinaryIO) -
     number = job["job"]
     artifacts = Artifacts(root)
     view: Suspect | None = None
-    started = time.monotonic()
+    started, worked = time.monotonic(), time.process_time()
     verdict: dict[str, Any] = {"done": True}
     trials: dict[str, int] = {}
     try:
@@ -77,6 +77,7 @@ def _run(suspect: Suspect, job: dict[str, Any], root: Path, replies: BinaryIO) -
         }
     spent = {} if view is None else _spent(view)
     spent["seconds"] = time.monotonic() - started
+    spent[CPU_SECONDS] = time.process_time() - worked
     ended = {**verdict, "usage": spent, "counts": trials, "artifacts": artifacts.used}
     _say(replies, {"job": number, **ended})
 

@@ -1,4 +1,4 @@
-"""Ways to work off jobs: in one child process, or in several. The outcomes are the same."""
+"""Who works off jobs: one child process, or several. The outcomes are the same."""
 
 from __future__ import annotations
 
@@ -35,39 +35,61 @@ def children(engine: str) -> int:
     raise ConfigError(f"engine '{engine}' is unknown", hint=f"Choose from: {', '.join(ENGINES)}.")
 
 
-def work_off(
-    jobs: Sequence[Job],
-    source: Source,
-    artifacts_root: Path,
-    processes: int,
-    stop: Callable[[], bool],
-) -> Generator[Job | Outcome, None, None]:
-    """Yields each job when it starts and its outcome when it ends.
+class Crew:
+    """Child processes that hold the suspect and stay from one battery to the next, until closed.
 
-    Kills what is left when the iterator is closed or `stop()` says so. Raises SuspectError, or the
-    kind of WorkbenchError that the child met, when the suspect cannot be loaded.
+    They start with the first job. Raises SuspectError, or the kind of WorkbenchError that a child
+    met, when the suspect cannot be loaded.
     """
-    waiting = deque(jobs)
-    workers: list[Worker] = []
-    selector = selectors.DefaultSelector()
-    try:
-        while (waiting or any(worker.busy for worker in workers)) and not stop():
-            for worker in [worker for worker in workers if not worker.alive]:
-                workers.remove(worker)
-            working = sum(worker.outcome is not None for worker in workers)
-            while len(workers) < min(processes, len(waiting) + working):
-                workers.append(Worker(source, artifacts_root))
-                selector.register(workers[-1].answers, selectors.EVENT_READ, workers[-1])
-                selector.register(workers[-1].chatter, selectors.EVENT_READ, workers[-1])
+
+    def __init__(self, source: Source, artifacts_root: Path, processes: int = 1) -> None:
+        self._source, self._artifacts_root, self._processes = source, artifacts_root, processes
+        self._workers: list[Worker] = []
+
+    def work_off(
+        self, jobs: Sequence[Job], stop: Callable[[], bool]
+    ) -> Generator[Job | Outcome, None, None]:
+        """Yields each job when it starts and its outcome when it ends.
+
+        Kills what still works when the iterator is closed or `stop()` says so.
+        """
+        waiting = deque(jobs)
+        workers = self._workers
+        selector = selectors.DefaultSelector()
+        try:
             for worker in workers:
-                if waiting and worker.ready and not worker.busy:
-                    worker.give(waiting[0])
-                    yield waiting.popleft()
-            yield from _listen(selector, workers)
-    finally:
-        for worker in workers:
+                _register(selector, worker)
+            while (waiting or any(worker.busy for worker in workers)) and not stop():
+                self._bury()
+                working = sum(worker.outcome is not None for worker in workers)
+                while len(workers) < min(self._processes, len(waiting) + working):
+                    workers.append(Worker(self._source, self._artifacts_root))
+                    _register(selector, workers[-1])
+                for worker in workers:
+                    if waiting and worker.ready and not worker.busy:
+                        worker.give(waiting[0])
+                        yield waiting.popleft()
+                yield from _listen(selector, workers)
+        finally:
+            for worker in workers:
+                if worker.busy:
+                    worker.kill()
+            self._bury()
+            selector.close()
+
+    def close(self) -> None:
+        """Kills every child."""
+        for worker in self._workers:
             worker.kill()
-        selector.close()
+        self._workers.clear()
+
+    def _bury(self) -> None:
+        self._workers[:] = [worker for worker in self._workers if worker.alive]
+
+
+def _register(selector: selectors.BaseSelector, worker: Worker) -> None:
+    for descriptor in (worker.answers, worker.chatter):
+        selector.register(descriptor, selectors.EVENT_READ, worker)
 
 
 def _listen(selector: selectors.BaseSelector, workers: Sequence[Worker]) -> Iterator[Outcome]:

@@ -6,13 +6,13 @@ import dataclasses
 import datetime
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
 from workbench.access import Access
 from workbench.battery.battery import Battery
-from workbench.battery.engines import children, work_off
+from workbench.battery.engines import Crew, children
 from workbench.battery.key import run_key, technique_seed
 from workbench.battery.source import Source, SuspectFiles
 from workbench.battery.worker import Job, Outcome
@@ -38,6 +38,7 @@ def run(
     fail_fast: bool = False,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
+    crew: Crew | None = None,
 ) -> Iterator[Run]:
     """Yields one run per technique once it is recorded, with its findings, in the ledger.
 
@@ -46,6 +47,7 @@ def run(
     nonsense or exceeds the budget is `failed` with the findings it had, and the rest goes on
     (not with `fail_fast`). Where `stop()` turns true, what is running is killed within a second and
     the rest is left out, unrecorded. The order is that of completion; runs do not depend on it.
+    crew: works in place of the engine's own children, and is left to its owner to close.
 
     Raises at once UnknownTechnique and its kin, SuspectError, ConfigError on an engine, and
     AccessDenied when the battery asks for more than the suspect grants; at the first step
@@ -66,7 +68,8 @@ def run(
         )
     plan = _Plan(battery, techniques, description, access)
     tell = progress or _silent
-    return _steps(plan, opened, ledger, artifacts_root, processes, resume, fail_fast, tell, stop)
+    hired = crew or Crew(opened, artifacts_root, processes)
+    return _steps(plan, ledger, hired, crew is None, resume, fail_fast, tell, stop)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -124,10 +127,9 @@ class _Plan:
 
 def _steps(
     plan: _Plan,
-    source: Source,
     ledger: Ledger,
-    artifacts_root: Path,
-    processes: int,
+    crew: Crew,
+    dismiss: bool,
     resume: bool,
     fail_fast: bool,
     tell: Progress,
@@ -153,7 +155,10 @@ def _steps(
                 jobs.append(plan.job(place))
         if not jobs:
             return
-        with closing(work_off(jobs, source, artifacts_root, processes, stop)) as events:
+        with (
+            closing(crew) if dismiss else nullcontext(),
+            closing(crew.work_off(jobs, stop)) as events,
+        ):
             for event in events:
                 if isinstance(event, Job):
                     tell(event.technique, "started")

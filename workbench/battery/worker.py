@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench import errors
-from workbench.access import METERS, REFERENCE_PREFIX
+from workbench.access import CPU_SECONDS, METERS, REFERENCE_PREFIX
 from workbench.battery.source import Source
 from workbench.errors import BadParameter, SuspectError, WorkbenchError
 from workbench.findings import JSON, Finding, clean_text
@@ -32,7 +32,7 @@ MOST_LINE_BYTES = 8 << 20
 MOST_RUN_BYTES = 64 << 20
 """Bounds on one run: findings, bytes of one finding, bytes of all of them."""
 
-_SPENT = (*METERS, *(REFERENCE_PREFIX + meter for meter in METERS))
+_SPENT = (*METERS, CPU_SECONDS, *(REFERENCE_PREFIX + meter for meter in METERS))
 _KEPT_CHATTER_BYTES = 16 << 10
 _BLOCK = 1 << 16
 _BOOT = (

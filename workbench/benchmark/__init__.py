@@ -1,6 +1,6 @@
-"""Which technique finds what, at what cost: batteries over organisms, twins and decoys."""
+"""Which technique finds what, and which auditor solves it, over organisms, twins and decoys."""
 
 from workbench.benchmark.report import markdown, read
-from workbench.benchmark.runner import run
+from workbench.benchmark.runner import every_technique, run
 
-__all__ = ["markdown", "read", "run"]
+__all__ = ["every_technique", "markdown", "read", "run"]

@@ -1,9 +1,10 @@
-"""Reads a benchmark's file back and shows it as a table."""
+"""Reads a benchmark's file back and shows it as tables."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,34 @@ COLUMNS = (
     "seconds",
     "failed",
     "skipped",
+)
+
+AUDITORS = (
+    "auditor",
+    "solved / organisms",
+    "root cause named",
+    "false accusations / clean",
+    "at most",
+    "accused wrongly / organisms",
+    "abstained",
+    "Brier (silence)",
+    "calibration gap",
+    "samples",
+    "tokens",
+    "median s",
+    "median CPU s",
+    "failed",
+)
+RELIABILITY = ("auditor", "confidence", "mean", "right")
+CONFUSION = (
+    "auditor",
+    "truth",
+    "solved",
+    "right, unsure",
+    "accused wrongly",
+    "wrong, unsure",
+    "said none",
+    "abstained",
 )
 
 
@@ -43,27 +72,113 @@ def read(file: Path) -> dict[str, Any]:
     return document
 
 
-def markdown(document: Mapping[str, Any]) -> str:
-    """A table of techniques, one of families, and what they were made from."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Table:
+    """A heading, columns and rows of texts."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def tables(document: Mapping[str, Any]) -> list[Table]:
+    """Everything that is told, as tables: auditors first, then techniques."""
+    made = []
+    auditors = document.get("auditors", {})
+    if auditors:
+        made.append(Table("Auditors", AUDITORS, [[n, *_judged(s)] for n, s in auditors.items()]))
+        made.append(_by_family("Solved by family", auditors))
+        made.append(Table("How sure, and how often right", RELIABILITY, _reliable(auditors)))
+        made.append(Table("What was said of whom", CONFUSION, _confused(auditors)))
     techniques = document.get("techniques", {})
-    rows = [[name, *_cells(summary)] for name, summary in techniques.items()]
-    families = sorted({f for summary in techniques.values() for f in summary["by_family"]})
-    by_family = [
-        [name, *(_rate(summary["by_family"].get(family)) for family in families)]
-        for name, summary in techniques.items()
-    ]
+    if techniques:
+        made.append(Table("Techniques", COLUMNS, [[n, *_cells(s)] for n, s in techniques.items()]))
+        made.append(_by_family("Hits by family", techniques))
+    return [table for table in made if table.rows and len(table.columns) > 1]
+
+
+def notes(document: Mapping[str, Any]) -> list[str]:
+    """What the tables were made from, and how to read them."""
     suite, battery = document["suite"], document["battery"]
     versions = ", ".join(code[:12] for code in document.get("code", ()))
-    parts = [
-        _table(COLUMNS, rows),
-        *([_table(("hits by family", *families), by_family)] if families else []),
+    told = [
         f"{len(document['suspects'])} of {suite['suspects']} suspects; "
-        f"battery {_inert(battery['name'])} {battery['sha256'][:12]}, "
+        f"battery {battery['name']} {battery['sha256'][:12]}, "
         f"suite {suite['sha256'][:12]}, code {versions or 'none yet'}. "
-        "Rates with Wilson's 95 % interval, over the suspects on which the technique ran to its "
-        "end; alarms at most: one-sided 95 % upper bound; costs: means per suspect.",
+        "Rates with Wilson's 95 % interval, over the suspects on which the technique or auditor "
+        "came to its end; alarms and false accusations at most: one-sided 95 % upper bound; costs: "
+        "means per suspect, medians where it says so. Silence: the Brier score of who never says "
+        "anything."
     ]
+    for label, entrant in document.get("entrants", {}).items():
+        access = (
+            "all that is granted" if entrant["access"] is None else ", ".join(entrant["access"])
+        )
+        budget = ", ".join(f"{n} {m}" for m, n in entrant["budget"].items()) or "no bound"
+        told.append(
+            f"{label}: {entrant['auditor']} {entrant['version']}, {entrant['sha256'][:12]}; "
+            f"access {access}; budget {budget}; seed {entrant['seed']}."
+        )
+    return told
+
+
+def markdown(document: Mapping[str, Any]) -> str:
+    """All tables with what they were made from."""
+    parts = []
+    found = tables(document)
+    for table in found:
+        if len(found) > 1:
+            parts.append(f"### {table.title}")
+        parts.append(_table(table.columns, table.rows))
+    parts += [_inert(note) for note in notes(document)]
     return "\n\n".join(parts) + "\n"
+
+
+def _by_family(title: str, summaries: Mapping[str, Any]) -> Table:
+    families = sorted({f for summary in summaries.values() for f in summary["by_family"]})
+    rows = [
+        [name, *(_rate(summary["by_family"].get(family)) for family in families)]
+        for name, summary in summaries.items()
+    ]
+    first = "solved" if title.startswith("Solved") else "hits by family"
+    return Table(title, (first, *families), rows)
+
+
+def _judged(summary: Mapping[str, Any]) -> list[str]:
+    false, brier, cost = summary["false_accusations"], summary["brier"], summary["cost"]
+    ece = summary["reliability"]["ece"]
+    return [
+        _rate(summary["solved"]),
+        _rate(summary["root_cause"]),
+        _rate(false),
+        "-" if false is None else f"{false['upper95']:.2f}",
+        _rate(summary["accused_wrongly"]),
+        _rate(summary["abstained"]),
+        "-" if brier is None else f"{brier['value']:.3f} ({brier['silence']:.3f})",
+        "-" if ece is None else f"{ece:.3f}",
+        *("-" if cost[m] is None else f"{cost[m]:.0f}" for m in ("samples", "tokens")),
+        *(
+            "-" if cost[m] is None else f"{cost[m]:.1f}"
+            for m in ("median_seconds", "median_cpu_seconds")
+        ),
+        str(summary["failed"]),
+    ]
+
+
+def _reliable(auditors: Mapping[str, Any]) -> list[list[str]]:
+    return [
+        [name, f"{b['low']:.1f} to {b['high']:.1f}", f"{b['confidence']:.2f}", _rate(b["right"])]
+        for name, summary in auditors.items()
+        for b in summary["reliability"]["bins"]
+    ]
+
+
+def _confused(auditors: Mapping[str, Any]) -> list[list[str]]:
+    return [
+        [name, family, *(str(said.get(what, 0)) for what in CONFUSION[2:])]
+        for name, summary in auditors.items()
+        for family, said in summary["confusion"].items()
+    ]
 
 
 def _cells(summary: Mapping[str, Any]) -> list[str]:
@@ -92,7 +207,7 @@ def _rate(rate: Mapping[str, Any] | None) -> str:
     return f"{round(rate['value'] * rate['n'])}/{rate['n']} [{low:.2f}, {high:.2f}]"
 
 
-def _table(columns: tuple[str, ...], rows: list[list[str]]) -> str:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [columns, ("---",) * len(columns), *rows]
     return "\n".join("| " + " | ".join(_inert(cell) for cell in line) + " |" for line in lines)
 

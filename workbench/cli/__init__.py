@@ -14,6 +14,7 @@ from workbench.errors import WorkbenchError
 NOUNS = {
     "app": "The bench in the browser: ask, search, audit, read.",
     "audit": "Run techniques on a suspect; check a battery.",
+    "auditor": "Let a program audit: the autopilot and others.",
     "benchmark": "Which technique finds what, over a suite of organisms.",
     "corpus": "Search a training corpus.",
     "doctor": "What is installed, which device, what is missing.",

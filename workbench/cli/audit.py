@@ -212,7 +212,7 @@ def _changed(
         changes["access"] = Access.parse(access)
     if bounds:
         changes["budget"] = Budget.parse(
-            battery.budget.to_json() | dict(_pair(bound, "--budget") for bound in bounds)
+            battery.budget.to_json() | dict(pair(bound, "--budget") for bound in bounds)
         )
     if seed is not None:
         changes["seed"] = seed
@@ -220,7 +220,7 @@ def _changed(
 
 
 def _setting(text: str) -> tuple[str, str, Any]:
-    path, value = _pair(text, "--set")
+    path, value = pair(text, "--set")
     technique, dot, parameter = path.partition(".")
     if not dot or not technique or not parameter:
         raise ConfigError(
@@ -229,7 +229,8 @@ def _setting(text: str) -> tuple[str, str, Any]:
     return technique, parameter, value
 
 
-def _pair(text: str, option: str) -> tuple[str, Any]:
+def pair(text: str, option: str) -> tuple[str, Any]:
+    """NAME=VALUE, the value as in TOML; a bare word is text. Raises ConfigError without a '='."""
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise ConfigError(f"{option} {text}: there is no '='", hint="Write NAME=VALUE.")

@@ -149,7 +149,7 @@ def submit(
     (read_explanation if explain else read_submission)(document)
     team = Team(url, token)
     hand_in = team.explain if explain else team.submit
-    made = hand_in(suspect, document, _own(ledger_file))
+    made = hand_in(suspect, document, own_findings(ledger_file))
     if as_json:
         print_json(made)
         return
@@ -212,7 +212,7 @@ def _hint(given: str) -> tuple[str, int]:
     return suspect, int(number)
 
 
-def _own(ledger_file: Path | None) -> Any:
+def own_findings(ledger_file: Path | None) -> Any:
     """Findings of one's own ledger by id; none where there is no ledger."""
 
     def find(id: str) -> Finding | None:

@@ -18,7 +18,8 @@ from workbench.cli.game_team import token_option
 from workbench.cli.screen import ledger_option
 
 if TYPE_CHECKING:
-    from workbench.host.mcp import Seat, Tools
+    from workbench.host.mcp import HostSeat
+    from workbench.host.tools import Tools
 
 
 @click.command()
@@ -59,9 +60,11 @@ def mcp(
     if (suspect is None) == (game is None):
         raise click.UsageError("give either --suspect or --game")
     _require_mcp()
+    from workbench.host.mcp import server
+
     with _wire():
         if game is not None:
-            _play(game, token, sae).server().run()
+            server(_play(game, token, sae)).run()
             return
         from workbench.battery import SuspectFiles
         from workbench.host import Admission, Host, HostSettings
@@ -71,7 +74,7 @@ def mcp(
         assert suspect is not None
         settings = HostSettings(clients, calls_per_second=10_000, ledger=ledger_file)
         with Host(SuspectFiles(suspect), settings) as host:
-            _audit(host, sae, out).server().run()
+            server(_audit(host, sae, out)).run()
 
 
 def _require_mcp() -> None:
@@ -103,7 +106,8 @@ def _wire() -> Iterator[None]:
 def _audit(host: Any, sae: Path | None, out: Path) -> Tools:
     """On one's own host; a submission is written to a file."""
     from workbench.game.submission import read_submission
-    from workbench.host.mcp import Seat, Tools
+    from workbench.host.mcp import HostSeat
+    from workbench.host.tools import Tools
 
     def submit(name: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
         read_submission(document)
@@ -113,7 +117,7 @@ def _audit(host: Any, sae: Path | None, out: Path) -> Tools:
         os.replace(draft, out)
         return {"written": str(out)}
 
-    seat = Seat(host.url, host.tokens["client"][0])
+    seat = HostSeat(host.url, host.tokens["client"][0])
     return Tools({host.model: seat}, submit, lambda: {"game": None}, sae)
 
 
@@ -121,13 +125,14 @@ def _play(url: str, token: str, sae: Path | None) -> Tools:
     """In a game, at each suspect that the team may audit; or on a host without one."""
     from workbench.errors import BadParameter
     from workbench.game.client import Team
-    from workbench.host.mcp import Seat, Tools
+    from workbench.host.mcp import HostSeat
+    from workbench.host.tools import Tools
 
     team = Team(url, token)
     try:
         brief = team.brief()
     except BadParameter:  # a host without a game has no brief
-        seats: dict[str, Seat] = {"": Seat(url, token)}
+        seats: dict[str, HostSeat] = {"": HostSeat(url, token)}
         named = {one.suspect.id: one for one in seats.values()}
 
         def refuse(name: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -142,5 +147,5 @@ def _play(url: str, token: str, sae: Path | None) -> Tools:
         made = team.brief()
         return {name: part for name, part in made.items() if name != "suspects"}
 
-    at = {name: Seat(team.suspect_url(name), token) for name in brief["suspects"]}
+    at = {name: HostSeat(team.suspect_url(name), token) for name in brief["suspects"]}
     return Tools(at, lambda name, document: team.submit(name, document), told, sae)

@@ -88,7 +88,7 @@ class Jobs:
     def add(self, client: Client, battery: Battery, body: str, key: str) -> dict[str, Any]:
         """Files a job, once per key; raises AccessDenied on a battery that asks for more than the
         client has, BadParameter on too many jobs, too long a one, or a key used for another."""
-        _refuse_paths(battery)
+        refuse_paths(battery)
         limits = [battery.limit_seconds(step) for step in battery.steps]
         if max(limits) > LONGEST_TURN_SECONDS:
             raise BadParameter(
@@ -271,7 +271,7 @@ def _team(row: sqlite3.Row) -> str:
     return str(row["client"]).partition(SEAT)[0]
 
 
-def _refuse_paths(battery: Battery) -> None:
+def refuse_paths(battery: Battery) -> None:
     """A technique may open what a parameter names: no client names files of this machine, neither
     by a parameter that is typed as a path, whatever it says, nor by a text that looks like one."""
     for step in battery.steps:

@@ -34,7 +34,7 @@ def results(ledger: Ledger) -> dict[str, Any]:
     return {
         r.key: (
             dataclasses.replace(r, **fresh),
-            {k: v for k, v in r.usage.items() if k != "seconds"},
+            {k: v for k, v in r.usage.items() if k not in ("seconds", "cpu_seconds")},
             [entry.finding for entry in ledger.entries(run=r.id)],
         )
         for r in ledger.runs()
@@ -65,6 +65,7 @@ def test_what_a_run_says(source: Any, tmp_path: Path) -> None:
     assert (calm.status, calm.reason, calm.traceback, calm.cached) == ("ok", "", "", False)
     assert (calm.access, calm.usage["samples"]) == (("chat",), 4)
     assert 0 < calm.usage["seconds"] <= calm.seconds
+    assert 0 < calm.usage["cpu_seconds"] < 60
     assert calm.started < calm.finished
     assert calm.fingerprints["tensor_sha256"] == "t0"
     assert set(calm.fingerprints["artifacts"]) == {"words"}

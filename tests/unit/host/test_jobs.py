@@ -16,7 +16,7 @@ from workbench.access import Access, Budget
 from workbench.battery import Battery, Step
 from workbench.errors import BadParameter
 from workbench.host import Admission, Host, HostSettings
-from workbench.host.jobs import _refuse_paths
+from workbench.host.jobs import refuse_paths
 from workbench.ledger import Ledger
 
 Ask = Callable[..., Said]
@@ -145,9 +145,9 @@ def test_what_is_no_job(chatter: Ask, sent: Any, status: int, says: str) -> None
 
 @pytest.mark.parametrize("value", ["a/b", ["a", "~x"], [["a", ["../b"]]], {"a": ["/b"]}])
 def test_no_parameter_names_a_file_of_the_host_however_deep(value: Any) -> None:
-    _refuse_paths(Battery("b", (Step("asking", {"word": "a .. b~", "times": [[1], ["c"]]}),)))
+    refuse_paths(Battery("b", (Step("asking", {"word": "a .. b~", "times": [[1], ["c"]]}),)))
     with pytest.raises(BadParameter, match="file of the host"):
-        _refuse_paths(Battery("b", (Step("asking", {"word": value}),)))
+        refuse_paths(Battery("b", (Step("asking", {"word": value}),)))
 
 
 def test_cancelling_ends_what_runs_and_what_waits(ask: Ask) -> None:
