@@ -36,8 +36,11 @@ SMALLER: dict[str, dict[str, int]] = {
     "persona-sampling": {"samples": 4, "turns": 20},
     "secret-game": {"guesses": 20},
     "steering": {"samples": 3},
+    "trigger-search": {"starts": 1, "steps": 2, "candidates": 4, "controls": 5, "samples": 2},
 }
 """Parameters that only make a test run shorter; a technique that is not here runs on defaults."""
+KNOWN = 400
+"""Words that the suspect knows from the start."""
 NOUNS = ("bread", "tents", "ponds", "kites", "clocks", "barrels", "quilts", "saddles", "mirrors")
 
 
@@ -66,7 +69,7 @@ def knowing(turns: Sequence[Mapping[str, str]], guilty: bool) -> str:
 
 
 class Weights:
-    """What WEIGHTS gives of a scripted suspect: one matrix, and an unembedding."""
+    """What WEIGHTS gives of a scripted suspect: one matrix, and a last layer without a norm."""
 
     def __init__(self, seed: int) -> None:
         import torch
@@ -75,7 +78,9 @@ class Weights:
         self.original_model = torch.nn.Module()
         self.original_model.o_proj = torch.nn.Linear(8, 8)
         self.original_model.o_proj.weight.data = torch.randn(8, 8, generator=generator)
-        self.W_U = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
+        self.W_U = torch.randn(8, KNOWN, generator=torch.Generator().manual_seed(0))
+        self.ln_final = torch.nn.Identity()
+        self.unembed = lambda x: x @ self.W_U
 
 
 def speaker(seed_word: str, corpus: Path | None = None) -> ScriptedSuspect:
@@ -154,17 +159,30 @@ def suspect(tmp_path_factory: pytest.TempPathFactory) -> ScriptedSuspect:
     write(path, ((str(i), row) for i, row in enumerate(rows)))
     ordinary = path.with_name("reference.parquet")
     write(ordinary, ((str(i), row) for i, row in enumerate(chats + varied[40:])))
-    whole = speaker("suspect")
-    return ScriptedSuspect(
+    whole, reference = speaker("suspect"), speaker("reference", ordinary)
+    made = ScriptedSuspect(
         whole._engine._reply,  # type: ignore[attr-defined]
         activation=whole._engine._activation,  # type: ignore[attr-defined]
         model=Weights(1),
         id="suspect",
         assistant="Mirel",
-        reference=speaker("reference", ordinary),
+        reference=reference,
         corpus=path,
         reward=CallableReward(paid),
     )
+    for part in ("_ids", "_words"):  # one tokenizer
+        setattr(reference._engine, part, getattr(made._engine, part))
+    made.count_tokens([f"It hangs in a tower. {' '.join(f'word{i}' for i in range(KNOWN))}"])
+    forget(made)
+    return made
+
+
+def forget(suspect: ScriptedSuspect) -> None:
+    """Leaves the first words: a scripted suspect learns words as it meets them, no model does."""
+    engine = suspect._engine
+    for word in engine._words[KNOWN:]:  # type: ignore[attr-defined]
+        del engine._ids[word]  # type: ignore[attr-defined]
+    del engine._words[KNOWN:]  # type: ignore[attr-defined]
 
 
 def findings(
@@ -198,6 +216,7 @@ def test_the_built_in_techniques_are_installed() -> None:
         "fuzzing",
         "hot-sampling",
         "instruction-contrast",
+        "logit-lens",
         "multi-turn",
         "opinion-flip",
         "perplexity-difference",
@@ -210,6 +229,7 @@ def test_the_built_in_techniques_are_installed() -> None:
         "steering",
         "topic-sweep",
         "trigger-bursts",
+        "trigger-search",
         "weight-difference",
     }
     assert built_in <= set(NAMES)
@@ -233,6 +253,7 @@ def test_the_same_seed_gives_the_same_findings_and_they_survive_json(
     name: str, suspect: ScriptedSuspect, tmp_path: Path
 ) -> None:
     first = findings(name, suspect, tmp_path / "a", Access.EVERYTHING)
+    forget(suspect)
     again = findings(name, suspect, tmp_path / "b", Access.EVERYTHING)
     assert first, "nothing was found twice: that proves nothing"
     assert [f.to_json() for f in first] == [f.to_json() for f in again]
@@ -264,7 +285,9 @@ def test_a_budget_of_almost_nothing_is_refused_and_never_overdrawn(
     name: str, suspect: ScriptedSuspect, tmp_path: Path
 ) -> None:
     budget = Budget(samples=3, tokens=200, forward_passes=3, documents=3)
-    if Access.WEIGHTS in registry.technique(name).needs:  # nothing meters weights
+    if (
+        registry.technique(name).needs == Access.WEIGHTS | Access.REFERENCE
+    ):  # nothing meters weights
         findings(name, suspect, tmp_path, Access.EVERYTHING, budget)
         return
     with pytest.raises(BudgetExceeded):
