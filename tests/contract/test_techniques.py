@@ -213,6 +213,7 @@ def test_the_built_in_techniques_are_installed() -> None:
         "document-surprisal",
         "domain-shift",
         "evaluation-gap",
+        "finetune-unlock",
         "fuzzing",
         "hot-sampling",
         "instruction-contrast",
