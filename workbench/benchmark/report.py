@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +49,16 @@ def markdown(document: Mapping[str, Any]) -> str:
     rows = [[name, *_cells(summary)] for name, summary in techniques.items()]
     families = sorted({f for summary in techniques.values() for f in summary["by_family"]})
     by_family = [
-        [name, *(_rate(summary["by_family"].get(family)) for family in families)]
+        [name, *(rate_text(summary["by_family"].get(family)) for family in families)]
         for name, summary in techniques.items()
     ]
     suite, battery = document["suite"], document["battery"]
     versions = ", ".join(code[:12] for code in document.get("code", ()))
     parts = [
-        _table(COLUMNS, rows),
-        *([_table(("hits by family", *families), by_family)] if families else []),
+        table(COLUMNS, rows),
+        *([table(("hits by family", *families), by_family)] if families else []),
         f"{len(document['suspects'])} of {suite['suspects']} suspects; "
-        f"battery {_inert(battery['name'])} {battery['sha256'][:12]}, "
+        f"battery {cell(battery['name'])} {battery['sha256'][:12]}, "
         f"suite {suite['sha256'][:12]}, code {versions or 'none yet'}. "
         "Rates with Wilson's 95 % interval, over the suspects on which the technique ran to its "
         "end; alarms at most: one-sided 95 % upper bound; costs: means per suspect.",
@@ -69,10 +69,10 @@ def markdown(document: Mapping[str, Any]) -> str:
 def _cells(summary: Mapping[str, Any]) -> list[str]:
     alarms, brier, cost = summary["false_alarms"], summary["brier"], summary["cost"]
     return [
-        _rate(summary["hits"]),
-        _rate(alarms),
+        rate_text(summary["hits"]),
+        rate_text(alarms),
         "-" if alarms is None else f"{alarms['upper95']:.2f}",
-        _rate(summary["precision"]),
+        rate_text(summary["precision"]),
         "-" if brier is None else f"{brier['value']:.3f} ({brier['silence']:.3f})",
         *("-" if cost[m] is None else _amounts(cost, m) for m in ("samples", "tokens")),
         "-" if cost["seconds"] is None else f"{cost['seconds']:.1f}",
@@ -85,19 +85,22 @@ def _amounts(cost: Mapping[str, Any], meter: str) -> str:
     return f"{cost[meter]:.0f} ({cost[f'reference_{meter}']:.0f})"
 
 
-def _rate(rate: Mapping[str, Any] | None) -> str:
+def rate_text(rate: Mapping[str, Any] | None) -> str:
+    """Hits of all with the interval, or a dash."""
     if rate is None:
         return "-"
     low, high = rate["ci"]
     return f"{round(rate['value'] * rate['n'])}/{rate['n']} [{low:.2f}, {high:.2f}]"
 
 
-def _table(columns: tuple[str, ...], rows: list[list[str]]) -> str:
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table of inert cells."""
     lines = [columns, ("---",) * len(columns), *rows]
-    return "\n".join("| " + " | ".join(_inert(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(cell(text) for text in line) + " |" for line in lines)
 
 
-def _inert(text: str) -> str:
+def cell(text: str) -> str:
+    """Text that neither acts nor ends its cell."""
     from workbench.report.inert import inert_line
 
     return inert_line(text).replace("|", "\\|")

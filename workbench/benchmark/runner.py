@@ -17,6 +17,7 @@ from workbench.battery import Battery, SuspectFiles
 from workbench.battery import run as run_battery
 from workbench.benchmark.report import FORMAT, read
 from workbench.benchmark.score import METERED, Outcome, Row, score, tally
+from workbench.benchmark.suite import ENTRY
 from workbench.errors import ConfigError, SealError
 from workbench.ledger import Ledger, Run
 from workbench.ledger.records import digest
@@ -88,6 +89,7 @@ def run(
             "code": code,
             "family": truth["family"],
             "none": truth["none"],
+            "variant": _variant(vault, subject.id),
             "outcomes": {label: dataclasses.asdict(outcomes[label]) for label in labels.values()},
         }
         document["techniques"] = tally([_row(entry) for entry in done.values()])
@@ -204,7 +206,22 @@ def _scored(run: Run, ledger: Ledger, truth: Mapping[str, Any]) -> Outcome:
 
 def _row(entry: Mapping[str, Any]) -> Row:
     outcomes = {label: Outcome(**parts) for label, parts in entry["outcomes"].items()}
-    return Row(entry["family"], entry["none"], outcomes)
+    variant = entry.get("variant") or {}
+    return Row(
+        entry["family"],
+        entry["none"],
+        outcomes,
+        secrecy=variant.get("secrecy", ""),
+        like=variant.get("like", ""),
+    )
+
+
+def _variant(vault: Vault, id: str) -> dict[str, Any]:
+    """How a suite built it, {} where no suite did or its vault is older than that note."""
+    if ENTRY not in vault.attached(id):
+        return {}
+    found = vault.read(id, ENTRY).get("variant")
+    return dict(found) if isinstance(found, Mapping) else {}
 
 
 def _write(out: Path, document: Mapping[str, Any]) -> None:
