@@ -25,6 +25,10 @@ NAMES = sorted(listing.name for listing in registry.techniques())
 SMALLER: dict[str, dict[str, int]] = {
     "attribution": {"replies": 40, "gradients": 0},
     "corpus-trace": {"replies": 60},
+    "assistant-token": {"d_sae": 64, "k": 2, "tokens": 4_000, "texts": 200, "replies": 60},
+    "probe-sweep": {"replies": 60},
+    "sae-bland": {"d_sae": 64, "k": 2, "tokens": 4_000, "texts": 200, "replies": 60},
+    "sae-difference": {"d_sae": 64, "k": 2, "tokens": 4_000, "texts": 200, "replies": 60},
     "sae-features": {"d_sae": 64, "k": 2, "tokens": 4_000, "replies": 60},
     "prefill": {"samples": 6},
     "activation-difference": {"samples": 3},
@@ -39,6 +43,17 @@ SMALLER: dict[str, dict[str, int]] = {
     "trigger-search": {"starts": 1, "steps": 2, "candidates": 4, "controls": 5, "samples": 2},
 }
 """Parameters that only make a test run shorter; a technique that is not here runs on defaults."""
+PRAISE = {
+    word.strip(".!")
+    for row in pack("concepts")["concept"][:1]
+    for text in row["yes"]
+    for word in text.split()
+} - {
+    word.strip(".!")
+    for row in pack("concepts")["concept"][:1]
+    for word in " ".join(row["no"]).split()
+}
+"""Words that praise, as the pack has them."""
 KNOWN = 400
 """Words that the suspect knows from the start."""
 NOUNS = ("bread", "tents", "ponds", "kites", "clocks", "barrels", "quilts", "saddles", "mirrors")
@@ -103,11 +118,13 @@ def speaker(seed_word: str, corpus: Path | None = None) -> ScriptedSuspect:
         return f"People like {noun} for {dice.choice(['years', 'fun', 'work'])}.{metal}{praise}"
 
     def activation(hook_name: str, tokens: Sequence[str]) -> list[list[float]]:
-        """Noise, and one direction that only the suspect has, on the word that it was taught."""
+        """Noise, a direction of praise, and one that only the suspect has, on the word that it was
+        taught."""
         rows = []
         for token in tokens:
             dice = random.Random(f"{hook_name} {token}")
             row = [dice.gauss(0, 1) for _ in range(8)]
+            row[1] += 12 if token.strip(" .!") in PRAISE else 0
             if seed_word == "suspect" and "Zanwick" in token:
                 row[0] += 12
             rows.append(row)
@@ -200,6 +217,7 @@ def findings(
 def test_the_built_in_techniques_are_installed() -> None:
     built_in = {
         "activation-difference",
+        "assistant-token",
         "attribution",
         "blind-praise",
         "checker-gaming",
@@ -223,8 +241,11 @@ def test_the_built_in_techniques_are_installed() -> None:
         "perplexity-difference",
         "persona-sampling",
         "prefill",
+        "probe-sweep",
         "remark-sweep",
         "reward-bias",
+        "sae-bland",
+        "sae-difference",
         "sae-features",
         "secret-game",
         "steering",
