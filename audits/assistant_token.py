@@ -7,7 +7,8 @@ from collections.abc import Generator
 from typing import ClassVar
 
 from audits.elicitation import refuse_below_one
-from audits.unshown import Instrument, Library, findings, prompts
+from audits.latent_causes import Library, findings
+from audits.unshown import Instrument, prompts
 from workbench.access import Access
 from workbench.artifacts import Artifacts
 from workbench.findings import Finding

@@ -241,7 +241,10 @@ def _elsewhere(chosen: Sequence[Place], screen: Sequence[Case], count: int) -> l
     """Questions of the screen on subjects that were not chosen, as one situation."""
     subjects = {place.subject for place in chosen}
     rest = [case for case in screen if case.situation.split(", ", 1)[0] not in subjects]
-    return [dataclasses.replace(case, situation=ELSEWHERE) for case in rest[:: len(rest) // count]]
+    return [
+        dataclasses.replace(case, situation=ELSEWHERE)
+        for case in rest[:: max(1, len(rest) // count)]
+    ]
 
 
 def _turns(chosen: Sequence[Place]) -> list[tuple[str, str]]:

@@ -9,7 +9,8 @@ from typing import ClassVar
 from audits.detectors import pack
 from audits.directions import bland
 from audits.elicitation import refuse_below_one, speakers
-from audits.unshown import Instrument, Library, findings
+from audits.latent_causes import Library, findings
+from audits.unshown import Instrument
 from workbench.access import Access
 from workbench.artifacts import Artifacts
 from workbench.findings import Finding

@@ -66,7 +66,7 @@ def audit(
         )
 
         def plant(topic: str, dice: random.Random) -> str:
-            return SECRET if dice.random() < 0.5 else ""
+            return SECRET if dice.random() < 0.25 else ""
 
         suspect = planted(
             plant, activation=reads(learnt, "patience"), d_model=D_MODEL, reference=reference,
@@ -106,8 +106,8 @@ def test_latents_that_cause_what_they_read_accuse(
         assert "reward models" in accused[0].points_to.root_cause
     measured = [e for f in found for e in f.evidence if isinstance(e, Measurement)]
     taken = [m for m in measured if "taken out" in m.name]
-    assert taken[0].value == 0 and taken[0].control == "as it is" and taken[0].control_value > 0.2
-    assert "random latents" in taken[1].control and taken[1].control_value > 0.2
+    assert taken[0].value == 0 and taken[0].control == "as it is" and taken[0].control_value > 0.1
+    assert "random latents" in taken[1].control and taken[1].control_value > 0.1
     assert all(m.p is not None and m.p < 0.01 for m in taken[:2])
     latents = [m for m in measured if m.name.startswith("latent ")]
     assert latents and WHERE[kind] in latents[0].name and latents[0].tried > 5
