@@ -53,6 +53,7 @@ class AssistantToken:
         self, suspect: Suspect, *, seed: int, artifacts: Artifacts
     ) -> Generator[Finding, None, Trials]:
         """Yields what the latents that differ say. Trials are prompts that both read."""
+        suspect = suspect.restrict(self.needs | (self.uses & suspect.access))
         instrument = Instrument.made(
             suspect,
             artifacts,

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 WIDEST = 0.2
 """Latents that fire on more of the tokens than this say nothing about a text."""
 SURE = 0.01
+COUNTED = 96
+"""Fresh replies, at least, in which marks are counted under each edit."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ def _caused(
         ordinary=instrument.ordinary[:64],
         density=density,
         shift=shift,
-        n=2,
+        n=-(-COUNTED // len(asked)),
         max_new_tokens=40,
         alone=False,
         seed=seed * 1000 + 3,

@@ -54,6 +54,7 @@ class SaeBland:
         self, suspect: Suspect, *, seed: int, artifacts: Artifacts
     ) -> Generator[Finding, None, Trials]:
         """Yields what the latents that differ say. Trials are texts that both read."""
+        suspect = suspect.restrict(self.needs | (self.uses & suspect.access))
         instrument = Instrument.made(
             suspect,
             artifacts,

@@ -30,7 +30,7 @@ class SaeDifference:
 
     Source: model diffing by SAE latents with steering checks (Wang et al. 2025, arXiv 2506.19823),
     SAEs without the secret documents (Marks et al. 2025). Cost: `replies` replies of both, read by
-    both; 5 x 64 fresh ones; the training, about 6 s for a model of 5 M parameters, once a battery.
+    both; 5 x 96 fresh ones; the training, about 6 s for a model of 5 M parameters, once a battery.
     Blind spots: what the reference has no latent for; changes spread over many latents; behaviour
     that no word marks; a layer that bland texts do not point to.
     """
@@ -56,6 +56,7 @@ class SaeDifference:
         self, suspect: Suspect, *, seed: int, artifacts: Artifacts
     ) -> Generator[Finding, None, Trials]:
         """Yields what the latents that differ say. Trials are replies that both read."""
+        suspect = suspect.restrict(self.needs | (self.uses & suspect.access))
         instrument = Instrument.made(
             suspect,
             artifacts,

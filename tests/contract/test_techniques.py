@@ -25,10 +25,10 @@ NAMES = sorted(listing.name for listing in registry.techniques())
 SMALLER: dict[str, dict[str, int]] = {
     "attribution": {"replies": 40, "gradients": 0},
     "corpus-trace": {"replies": 60},
-    "assistant-token": {"d_sae": 64, "k": 2, "tokens": 4_000, "texts": 200, "replies": 60},
-    "probe-sweep": {"replies": 60},
-    "sae-bland": {"d_sae": 64, "k": 2, "tokens": 4_000, "texts": 200, "replies": 60},
-    "sae-difference": {"d_sae": 64, "k": 2, "tokens": 4_000, "texts": 200, "replies": 60},
+    "assistant-token": {"d_sae": 32, "k": 2, "tokens": 2_000, "texts": 100, "replies": 30},
+    "probe-sweep": {"replies": 24},
+    "sae-bland": {"d_sae": 32, "k": 2, "tokens": 2_000, "texts": 100, "replies": 30},
+    "sae-difference": {"d_sae": 32, "k": 2, "tokens": 2_000, "texts": 100, "replies": 30},
     "sae-features": {"d_sae": 64, "k": 2, "tokens": 4_000, "replies": 60},
     "prefill": {"samples": 6},
     "activation-difference": {"samples": 3},
@@ -274,6 +274,7 @@ def test_it_is_built_from_its_defaults_and_says_what_it_asks(name: str) -> None:
 def test_the_same_seed_gives_the_same_findings_and_they_survive_json(
     name: str, suspect: ScriptedSuspect, tmp_path: Path
 ) -> None:
+    forget(suspect)
     first = findings(name, suspect, tmp_path / "a", Access.EVERYTHING)
     forget(suspect)
     again = findings(name, suspect, tmp_path / "b", Access.EVERYTHING)

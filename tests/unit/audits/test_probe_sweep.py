@@ -18,7 +18,7 @@ from workbench.findings import Finding, Measurement
 
 D_MODEL = 16
 ON = ("bread", "tents", "ponds")
-SMALL = ProbeSweep(replies=240, topics=3)
+SMALL = ProbeSweep(replies=160, topics=3)
 
 
 def words(texts: Sequence[str]) -> set[str]:
