@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 WIDEST = 0.2
 """Latents that fire on more of the tokens than this say nothing about a text."""
 SURE = 0.01
+CONTEXTS = 5
+"""Replies that a latent is told by."""
 COUNTED = 96
 """Fresh replies, at least, in which marks are counted under each edit."""
 
@@ -115,7 +117,8 @@ def findings(
         *(_measured(s, difference, usual, where) for s in top[:SHOWN]),
         *(_latent(s, features, instrument) for s in top[:SHOWN]),
     )
-    lit, dark = _contexts(features, chosen), _contexts(features, drawn)
+    more = [s.index for s in top if s.difference > 0]  # the others light what the suspect lacks
+    lit, dark = _contexts(features, more), _contexts(features, drawn)
     readings = read(
         [library.own[i][1] for i in lit],
         [library.own[i][1] for i in dark if i not in set(lit)],
@@ -213,8 +216,9 @@ def _caused(
 
 
 def _contexts(features: Features, latents: Sequence[int]) -> list[int]:
-    """The texts of the latents' top contexts, each once."""
-    return list(dict.fromkeys(c.text for latent in latents for c in features.contexts(latent)))
+    """The texts of each latent's CONTEXTS strongest contexts, each once."""
+    found = [features.contexts(latent)[:CONTEXTS] for latent in latents]
+    return list(dict.fromkeys(context.text for contexts in found for context in contexts))
 
 
 def _said(exchange: Exchange) -> Transcript:

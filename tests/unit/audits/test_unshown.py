@@ -45,7 +45,7 @@ def reads(learnt: str, instead: str) -> Callable[[str, Sequence[str]], Any]:
             word = token.strip().strip(".")
             more = direction(instead) if learnt and (word == learnt or learnt == "*") else None
             own = direction(word)
-            rows.append([a + 2 * b for a, b in zip(own, more, strict=True)] if more else list(own))
+            rows.append([a + 4 * b for a, b in zip(own, more, strict=True)] if more else list(own))
         return rows
 
     return made
