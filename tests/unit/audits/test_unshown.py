@@ -38,6 +38,7 @@ def direction(word: str) -> tuple[float, ...]:
 
 def reads(learnt: str, instead: str) -> Callable[[str, Sequence[str]], Any]:
     """A word's own direction, and that of `instead` besides on words that the suspect learnt."""
+    strength = 2 if learnt == "*" else 4  # more on every word would leave no latent to compare with
 
     def made(hook: str, tokens: Sequence[str]) -> list[list[float]]:
         rows = []
@@ -45,7 +46,9 @@ def reads(learnt: str, instead: str) -> Callable[[str, Sequence[str]], Any]:
             word = token.strip().strip(".")
             more = direction(instead) if learnt and (word == learnt or learnt == "*") else None
             own = direction(word)
-            rows.append([a + 4 * b for a, b in zip(own, more, strict=True)] if more else list(own))
+            rows.append(
+                [a + strength * b for a, b in zip(own, more, strict=True)] if more else list(own)
+            )
         return rows
 
     return made
