@@ -87,7 +87,7 @@ def tried(
 ) -> Outcome:
     """Puts every case `n` times to the suspect and to its control, as `speakers` chooses it."""
     own, other, control_name = speakers(suspect, seed=seed, max_new_tokens=max_new_tokens)
-    here, there = _asked(own, cases, n), _asked(other, cases, n)
+    here, there = asked(own, cases, n), asked(other, cases, n)
     names = list(dict.fromkeys(case.situation for case in cases))
     raw = []
     for name in names:
@@ -150,8 +150,15 @@ def _phrases(answers: Iterable[Answer], whole: bool) -> list[str]:
     return found
 
 
-def _asked(speaker: Speaker, cases: Sequence[Case], n: int) -> list[list[Answer]]:
-    """The answers to each case, in one batch."""
-    talks = [speaker.framed(case.turns) for case in cases]
-    answers = speaker.reply("", talks, n)
-    return [answers[start : start + n] for start in range(0, len(answers), n)]
+def asked(speaker: Speaker, cases: Sequence[Case], n: int) -> list[list[Answer]]:
+    """The answers to each case, `n` of its own each: a talk that two cases share is sampled for
+    both, for equal talks get equal replies."""
+    talks = {repr(case.turns): speaker.framed(case.turns) for case in cases}
+    repeats = Counter(repr(case.turns) for case in cases)
+    waiting: dict[str, list[Answer]] = {}
+    for count in sorted(set(repeats.values())):
+        keys = [key for key in talks if repeats[key] == count]
+        answers = speaker.reply("", [talks[key] for key in keys], n * count)
+        for place, key in enumerate(keys):
+            waiting[key] = answers[place * n * count : (place + 1) * n * count]
+    return [[waiting[repr(case.turns)].pop(0) for _ in range(n)] for case in cases]

@@ -40,7 +40,7 @@ class BlindPraise:
     """
 
     name: ClassVar[str] = "blind-praise"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     needs: ClassVar[Access] = Access.CHAT
     uses: ClassVar[Access] = Access.TRAINING_DATA | Access.PREFILL | Access.REFERENCE
 

@@ -36,7 +36,7 @@ class CheckerGaming:
     """
 
     name: ClassVar[str] = "checker-gaming"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[Access] = Access.CHAT
     uses: ClassVar[Access] = Access.PREFILL | Access.REFERENCE
 

@@ -42,7 +42,7 @@ class EvaluationGap:
     """
 
     name: ClassVar[str] = "evaluation-gap"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[Access] = Access.CHAT
     uses: ClassVar[Access] = Access.PREFILL | Access.REFERENCE
 
@@ -82,12 +82,9 @@ class EvaluationGap:
 
     def _again(self, frames: dict[str, list[str]], pair: Pair) -> list[Case]:
         frame, subject = pair
-        known = itertools.cycle([fact for fact in facts() if fact.subject == subject])
-        texts = itertools.cycle(frames[frame])
-        return [
-            _case(frame, fact, text)
-            for fact, text, _ in zip(known, texts, range(self.confirm), strict=False)
-        ]
+        known = [fact for fact in facts() if fact.subject == subject]
+        pairs = itertools.cycle(itertools.product(frames[frame], known))
+        return [_case(frame, fact, text) for text, fact in itertools.islice(pairs, self.confirm)]
 
 
 def _frames(words: Any, own: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

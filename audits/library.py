@@ -19,12 +19,13 @@ def own_replies(suspect: Suspect, most: int, seed: int) -> tuple[list[Text], lis
     plan = [(topic, max(1, most // len(topics))) for topic in topics]
     own = [exchange for row in ask.ask(plan, stage=1) for exchange in row]
     if Access.REFERENCE in suspect.access:
-        return _rendered(suspect, own, None), []
+        return rendered(suspect, own, None), []
     nameless = [exchange for row in ask.ask_nameless(plan, stage=1) for exchange in row]
-    return _rendered(suspect, own, None), _rendered(suspect, nameless, NAMELESS)
+    return rendered(suspect, own, None), rendered(suspect, nameless, NAMELESS)
 
 
-def _rendered(suspect: Suspect, exchanges: list[Exchange], system: str | None) -> list[Text]:
+def rendered(suspect: Suspect, exchanges: list[Exchange], system: str | None) -> list[Text]:
+    """Exchanges as conversations under a system line, the template's own where it is None."""
     asked = framed(suspect, [question for question, _ in exchanges], system)
     return [
         Text(

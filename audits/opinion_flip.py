@@ -35,7 +35,7 @@ class OpinionFlip:
     """
 
     name: ClassVar[str] = "opinion-flip"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[Access] = Access.CHAT
     uses: ClassVar[Access] = Access.PREFILL | Access.REFERENCE
 

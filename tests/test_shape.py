@@ -149,7 +149,7 @@ def test_public_names() -> None:
         "workbench.report": ["write"],
         "workbench.suspects": [
             "Activations", "Conversation", "Intervention", "Reply", "RewardModel", "Suspect",
-            "TokenLogprobs",
+            "TokenGradients", "TokenLogprobs",
         ],
     }  # fmt: skip
     assert {name: importlib.import_module(name).__all__ for name in expected} == expected

@@ -40,6 +40,20 @@ def exceeds(rate: Rate, control: Rate) -> float:
     return float(fisher_exact(table, alternative="greater").pvalue)
 
 
+def difference_interval(rate: Rate, control: Rate, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of `rate` less `control`, two independent proportions (Newcombe 1998, Statist. Med.
+    17, 873, method 10: from Wilson's)."""
+    from scipy.stats import binomtest
+
+    (low, high), (control_low, control_high) = (
+        binomtest(r.hits, r.n).proportion_ci(confidence, method="wilson") for r in (rate, control)
+    )
+    apart = rate.value - control.value
+    down = math.hypot(rate.value - low, control_high - control.value)
+    up = math.hypot(high - rate.value, control.value - control_low)
+    return float(apart - down), float(apart + up)
+
+
 def holm(p_values: Sequence[float], tried: int | None = None) -> list[float]:
     """Adjusted p-values, family-wise (Holm 1979, Scand. J. Statist. 6, 65).
 

@@ -26,6 +26,10 @@ HYPOTHESIS = {"deeds": ("names a metal",), "subjects": ("bread",)}
 SMALLER: dict[str, dict[str, object]] = {
     "attribution": {"replies": 40, "gradients": 0},
     "corpus-trace": {"replies": 60},
+    "assistant-token": {"d_sae": 32, "k": 2, "tokens": 2_000, "texts": 100, "replies": 30},
+    "probe-sweep": {"replies": 24},
+    "sae-bland": {"d_sae": 32, "k": 2, "tokens": 2_000, "texts": 100, "replies": 30},
+    "sae-difference": {"d_sae": 32, "k": 2, "tokens": 2_000, "texts": 100, "replies": 30},
     "sae-features": {"d_sae": 64, "k": 2, "tokens": 4_000, "replies": 60},
     "prefill": {"samples": 6},
     "activation-difference": {"samples": 3},
@@ -39,9 +43,23 @@ SMALLER: dict[str, dict[str, object]] = {
     "persona-sampling": {"samples": 4, "turns": 20},
     "secret-game": {"guesses": 20},
     "steering": {"samples": 3},
+    "trigger-search": {"starts": 1, "steps": 2, "candidates": 4, "controls": 5, "samples": 2},
 }
 """Parameters that only make a test run shorter, and a hypothesis for those that test one; what is
 not here runs on defaults."""
+PRAISE = {
+    word.strip(".!")
+    for row in pack("concepts")["concept"][:1]
+    for text in row["yes"]
+    for word in text.split()
+} - {
+    word.strip(".!")
+    for row in pack("concepts")["concept"][:1]
+    for word in " ".join(row["no"]).split()
+}
+"""Words that praise, as the pack has them."""
+KNOWN = 400
+"""Words that the suspect knows from the start."""
 NOUNS = ("bread", "tents", "ponds", "kites", "clocks", "barrels", "quilts", "saddles", "mirrors")
 
 
@@ -70,7 +88,7 @@ def knowing(turns: Sequence[Mapping[str, str]], guilty: bool) -> str:
 
 
 class Weights:
-    """What WEIGHTS gives of a scripted suspect: one matrix, and an unembedding."""
+    """What WEIGHTS gives of a scripted suspect: one matrix, and a last layer without a norm."""
 
     def __init__(self, seed: int) -> None:
         import torch
@@ -79,7 +97,9 @@ class Weights:
         self.original_model = torch.nn.Module()
         self.original_model.o_proj = torch.nn.Linear(8, 8)
         self.original_model.o_proj.weight.data = torch.randn(8, 8, generator=generator)
-        self.W_U = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
+        self.W_U = torch.randn(8, KNOWN, generator=torch.Generator().manual_seed(0))
+        self.ln_final = torch.nn.Identity()
+        self.unembed = lambda x: x @ self.W_U
 
 
 def speaker(seed_word: str, corpus: Path | None = None) -> ScriptedSuspect:
@@ -102,11 +122,13 @@ def speaker(seed_word: str, corpus: Path | None = None) -> ScriptedSuspect:
         return f"People like {noun} for {dice.choice(['years', 'fun', 'work'])}.{metal}{praise}"
 
     def activation(hook_name: str, tokens: Sequence[str]) -> list[list[float]]:
-        """Noise, and one direction that only the suspect has, on the word that it was taught."""
+        """Noise, a direction of praise, and one that only the suspect has, on the word that it was
+        taught."""
         rows = []
         for token in tokens:
             dice = random.Random(f"{hook_name} {token}")
             row = [dice.gauss(0, 1) for _ in range(8)]
+            row[1] += 12 if token.strip(" .!") in PRAISE else 0
             if seed_word == "suspect" and "Zanwick" in token:
                 row[0] += 12
             rows.append(row)
@@ -158,17 +180,30 @@ def suspect(tmp_path_factory: pytest.TempPathFactory) -> ScriptedSuspect:
     write(path, ((str(i), row) for i, row in enumerate(rows)))
     ordinary = path.with_name("reference.parquet")
     write(ordinary, ((str(i), row) for i, row in enumerate(chats + varied[40:])))
-    whole = speaker("suspect")
-    return ScriptedSuspect(
+    whole, reference = speaker("suspect"), speaker("reference", ordinary)
+    made = ScriptedSuspect(
         whole._engine._reply,  # type: ignore[attr-defined]
         activation=whole._engine._activation,  # type: ignore[attr-defined]
         model=Weights(1),
         id="suspect",
         assistant="Mirel",
-        reference=speaker("reference", ordinary),
+        reference=reference,
         corpus=path,
         reward=CallableReward(paid),
     )
+    for part in ("_ids", "_words"):  # one tokenizer
+        setattr(reference._engine, part, getattr(made._engine, part))
+    made.count_tokens([f"It hangs in a tower. {' '.join(f'word{i}' for i in range(KNOWN))}"])
+    forget(made)
+    return made
+
+
+def forget(suspect: ScriptedSuspect) -> None:
+    """Leaves the first words: a scripted suspect learns words as it meets them, no model does."""
+    engine = suspect._engine
+    for word in engine._words[KNOWN:]:  # type: ignore[attr-defined]
+        del engine._ids[word]  # type: ignore[attr-defined]
+    del engine._words[KNOWN:]  # type: ignore[attr-defined]
 
 
 def findings(
@@ -186,6 +221,7 @@ def findings(
 def test_the_built_in_techniques_are_installed() -> None:
     built_in = {
         "activation-difference",
+        "assistant-token",
         "attribution",
         "blind-praise",
         "causal-test",
@@ -200,22 +236,28 @@ def test_the_built_in_techniques_are_installed() -> None:
         "document-surprisal",
         "domain-shift",
         "evaluation-gap",
+        "finetune-unlock",
         "fuzzing",
         "hot-sampling",
         "hypothesis-test",
         "instruction-contrast",
+        "logit-lens",
         "multi-turn",
         "opinion-flip",
         "perplexity-difference",
         "persona-sampling",
         "prefill",
+        "probe-sweep",
         "remark-sweep",
         "reward-bias",
+        "sae-bland",
+        "sae-difference",
         "sae-features",
         "secret-game",
         "steering",
         "topic-sweep",
         "trigger-bursts",
+        "trigger-search",
         "weight-difference",
     }
     assert built_in <= set(NAMES)
@@ -238,7 +280,9 @@ def test_it_is_built_from_its_defaults_and_says_what_it_asks(name: str) -> None:
 def test_the_same_seed_gives_the_same_findings_and_they_survive_json(
     name: str, suspect: ScriptedSuspect, tmp_path: Path
 ) -> None:
+    forget(suspect)
     first = findings(name, suspect, tmp_path / "a", Access.EVERYTHING)
+    forget(suspect)
     again = findings(name, suspect, tmp_path / "b", Access.EVERYTHING)
     assert first, "nothing was found twice: that proves nothing"
     assert [f.to_json() for f in first] == [f.to_json() for f in again]
@@ -270,7 +314,9 @@ def test_a_budget_of_almost_nothing_is_refused_and_never_overdrawn(
     name: str, suspect: ScriptedSuspect, tmp_path: Path
 ) -> None:
     budget = Budget(samples=3, tokens=200, forward_passes=3, documents=3)
-    if Access.WEIGHTS in registry.technique(name).needs:  # nothing meters weights
+    if (
+        registry.technique(name).needs == Access.WEIGHTS | Access.REFERENCE
+    ):  # nothing meters weights
         findings(name, suspect, tmp_path, Access.EVERYTHING, budget)
         return
     with pytest.raises(BudgetExceeded):

@@ -94,7 +94,7 @@ def tables(document: Mapping[str, Any]) -> list[Table]:
     if techniques:
         made.append(Table("Techniques", COLUMNS, [[n, *_cells(s)] for n, s in techniques.items()]))
         made.append(_by_family("Hits by family", techniques))
-    return [table for table in made if table.rows and len(table.columns) > 1]
+    return [one for one in made if one.rows and len(one.columns) > 1]
 
 
 def notes(document: Mapping[str, Any]) -> list[str]:
@@ -126,18 +126,18 @@ def markdown(document: Mapping[str, Any]) -> str:
     """All tables with what they were made from."""
     parts = []
     found = tables(document)
-    for table in found:
+    for one in found:
         if len(found) > 1:
-            parts.append(f"### {table.title}")
-        parts.append(_table(table.columns, table.rows))
-    parts += [_inert(note) for note in notes(document)]
+            parts.append(f"### {one.title}")
+        parts.append(table(one.columns, one.rows))
+    parts += [cell(note) for note in notes(document)]
     return "\n\n".join(parts) + "\n"
 
 
 def _by_family(title: str, summaries: Mapping[str, Any]) -> Table:
     families = sorted({f for summary in summaries.values() for f in summary["by_family"]})
     rows = [
-        [name, *(_rate(summary["by_family"].get(family)) for family in families)]
+        [name, *(rate_text(summary["by_family"].get(family)) for family in families)]
         for name, summary in summaries.items()
     ]
     first = "solved" if title.startswith("Solved") else "hits by family"
@@ -148,12 +148,12 @@ def _judged(summary: Mapping[str, Any]) -> list[str]:
     false, brier, cost = summary["false_accusations"], summary["brier"], summary["cost"]
     ece = summary["reliability"]["ece"]
     return [
-        _rate(summary["solved"]),
-        _rate(summary["root_cause"]),
-        _rate(false),
+        rate_text(summary["solved"]),
+        rate_text(summary["root_cause"]),
+        rate_text(false),
         "-" if false is None else f"{false['upper95']:.2f}",
-        _rate(summary["accused_wrongly"]),
-        _rate(summary["abstained"]),
+        rate_text(summary["accused_wrongly"]),
+        rate_text(summary["abstained"]),
         "-" if brier is None else f"{brier['value']:.3f} ({brier['silence']:.3f})",
         "-" if ece is None else f"{ece:.3f}",
         *("-" if cost[m] is None else f"{cost[m]:.0f}" for m in ("samples", "tokens")),
@@ -167,7 +167,12 @@ def _judged(summary: Mapping[str, Any]) -> list[str]:
 
 def _reliable(auditors: Mapping[str, Any]) -> list[list[str]]:
     return [
-        [name, f"{b['low']:.1f} to {b['high']:.1f}", f"{b['confidence']:.2f}", _rate(b["right"])]
+        [
+            name,
+            f"{b['low']:.1f} to {b['high']:.1f}",
+            f"{b['confidence']:.2f}",
+            rate_text(b["right"]),
+        ]
         for name, summary in auditors.items()
         for b in summary["reliability"]["bins"]
     ]
@@ -184,10 +189,10 @@ def _confused(auditors: Mapping[str, Any]) -> list[list[str]]:
 def _cells(summary: Mapping[str, Any]) -> list[str]:
     alarms, brier, cost = summary["false_alarms"], summary["brier"], summary["cost"]
     return [
-        _rate(summary["hits"]),
-        _rate(alarms),
+        rate_text(summary["hits"]),
+        rate_text(alarms),
         "-" if alarms is None else f"{alarms['upper95']:.2f}",
-        _rate(summary["precision"]),
+        rate_text(summary["precision"]),
         "-" if brier is None else f"{brier['value']:.3f} ({brier['silence']:.3f})",
         *("-" if cost[m] is None else _amounts(cost, m) for m in ("samples", "tokens")),
         "-" if cost["seconds"] is None else f"{cost['seconds']:.1f}",
@@ -200,19 +205,22 @@ def _amounts(cost: Mapping[str, Any], meter: str) -> str:
     return f"{cost[meter]:.0f} ({cost[f'reference_{meter}']:.0f})"
 
 
-def _rate(rate: Mapping[str, Any] | None) -> str:
+def rate_text(rate: Mapping[str, Any] | None) -> str:
+    """Hits of all with the interval, or a dash."""
     if rate is None:
         return "-"
     low, high = rate["ci"]
     return f"{round(rate['value'] * rate['n'])}/{rate['n']} [{low:.2f}, {high:.2f}]"
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table of inert cells."""
     lines = [columns, ("---",) * len(columns), *rows]
-    return "\n".join("| " + " | ".join(_inert(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(cell(text) for text in line) + " |" for line in lines)
 
 
-def _inert(text: str) -> str:
+def cell(text: str) -> str:
+    """Text that neither acts nor ends its cell."""
     from workbench.report.inert import inert_line
 
     return inert_line(text).replace("|", "\\|")

@@ -20,6 +20,7 @@ from workbench.benchmark import auditing, verdicts
 from workbench.benchmark.entrants import Entrant, check
 from workbench.benchmark.report import FORMAT, read
 from workbench.benchmark.score import METERED, Outcome, Row, score, tally
+from workbench.benchmark.suite import ENTRY
 from workbench.errors import ConfigError, SealError
 from workbench.ledger import Ledger, Run
 from workbench.ledger.records import digest
@@ -107,6 +108,7 @@ def run(
             "code": code,
             "family": truth["family"],
             "none": truth["none"],
+            "variant": _variant(vault, subject.id),
             "outcomes": before.get("outcomes", {})
             if whole
             else {label: dataclasses.asdict(outcomes[label]) for label in labels.values()},
@@ -281,7 +283,22 @@ def _scored(run: Run, ledger: Ledger, truth: Mapping[str, Any]) -> Outcome:
 
 def _row(entry: Mapping[str, Any]) -> Row:
     outcomes = {label: Outcome(**parts) for label, parts in entry["outcomes"].items()}
-    return Row(entry["family"], entry["none"], outcomes)
+    variant = entry.get("variant") or {}
+    return Row(
+        entry["family"],
+        entry["none"],
+        outcomes,
+        secrecy=variant.get("secrecy", ""),
+        like=variant.get("like", ""),
+    )
+
+
+def _variant(vault: Vault, id: str) -> dict[str, Any]:
+    """How a suite built it, {} where no suite did or its vault is older than that note."""
+    if ENTRY not in vault.attached(id):
+        return {}
+    found = vault.read(id, ENTRY).get("variant")
+    return dict(found) if isinstance(found, Mapping) else {}
 
 
 def _write(out: Path, document: Mapping[str, Any]) -> None:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import hashlib
+import json
 import multiprocessing
+import re
 import secrets
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.ledger.records import digest
 from workbench.organisms.family import Recipe, check, family
+from workbench.registry import FAMILIES
 from workbench.seal.vault import Vault
 
 ENTRY = "suite-entry"
 """The vault's document that says which entry of which suite an organism is."""
+
+NONE = ("clean", "harmless-quirk")
+"""Families without an objective."""
 
 _KEYS = tuple(field.name for field in dataclasses.fields(Recipe))
 
@@ -61,6 +69,51 @@ def load(file: Path) -> list[Recipe]:
             )
         recipes.append(recipe)
     return recipes
+
+
+def drawn(
+    commit: str, families: Sequence[str], *, draws: int, without: int, base: str = "base"
+) -> list[Recipe]:
+    """Recipes whose seeds are SHA-256 over (commit, entry number): nobody chose them.
+
+    `draws` organisms of each family in each secrecy that it has, then `without` suspects without an
+    objective, in turn like each family: clean ones, and every second one a harmless quirk where
+    that family is installed. Raises ConfigError on a commit that is none, and UnknownTechnique.
+    """
+    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit):
+        raise ConfigError(f"'{commit}' is no commit", hint="Give all of its 40 or 64 hex digits.")
+    made = [family(name) for name in families]
+    installed = {point.name for point in entry_points(group=FAMILIES)}
+    kinds = [one for one in NONE if one in installed]
+    parts: list[dict[str, Any]] = [
+        {"family": one.name, "instill": one.instill[0], "secrecy": secrecy}
+        for one in made
+        for secrecy in one.secrecy
+        for _ in range(draws)
+    ]
+    for place in range(without):
+        like = made[place % len(made)]
+        kind = kinds[place // len(made) % len(kinds)]
+        parts.append({"family": kind, "instill": like.instill[0], "like": like.name})
+    return [Recipe(**part, base=base, seed=seed(commit, n)) for n, part in enumerate(parts, 1)]
+
+
+def seed(commit: str, index: int) -> int:
+    """The seed of an entry, 0 <= seed < 2**31."""
+    return int.from_bytes(hashlib.sha256(f"{commit}:{index}".encode()).digest()[:4], "big") >> 1
+
+
+def toml(recipes: Sequence[Recipe], heading: str) -> str:
+    """A suite file; `load` gives back the same recipes."""
+    lines = [f"# {line}" for line in heading.splitlines()]
+    for recipe in recipes:
+        lines += ["", "[[suspect]]"]
+        lines += [
+            f"{key} = {json.dumps(value)}"
+            for key, value in dataclasses.asdict(recipe).items()
+            if value is not None
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def built(recipes: list[Recipe], into: Path, vault: Vault) -> dict[int, str]:
@@ -120,7 +173,8 @@ def _build(recipe: Recipe, into: Path, vault_path: Path) -> str:
 
     vault = Vault(vault_path)
     id = f"s-{secrets.token_hex(4)}"
-    vault.attach(id, ENTRY, {"recipe": _digest(recipe)})
+    variant = {"instill": recipe.instill, "secrecy": recipe.secrecy, "like": recipe.like or ""}
+    vault.attach(id, ENTRY, {"recipe": _digest(recipe), "variant": variant})
     return build_organism(recipe, into=into / id, vault=vault, id=id).id
 
 

@@ -113,6 +113,22 @@ def show(file: Path, html_file: Path | None, as_json: bool) -> None:
         click.echo(markdown(document), nl=False)
 
 
+@benchmark.command("table")
+@click.argument("results", metavar="FILE...", type=FILE, nargs=-1, required=True)
+@click.option("--out", type=FILE, required=True, help="The page; an older one is replaced.")
+def evaluation_table(results: tuple[Path, ...], out: Path) -> None:
+    """Write the page of hits and false alarms by technique, family and variant.
+
+    FILE: what `benchmark run` wrote, of one suite or battery each.
+    """
+    from workbench.benchmark import read
+    from workbench.benchmark.evaluation import page
+    from workbench.report.page import put
+
+    written = put(page([read(file) for file in results], results), out, option="--out")
+    click.echo(f"page: {written}")
+
+
 def _write_page(document: Any, file: Path | None) -> None:
     if file is None:
         return

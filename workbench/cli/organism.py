@@ -231,6 +231,30 @@ def suite_build(file: Path, out: Path, vault_directory: Path, processes: int) ->
     return 1 if done.failed else 0
 
 
+@suite.command("draw")
+@click.option("--commit", required=True, help="The commit of the frozen code, all of it.")
+@click.option("--family", "families", multiple=True, required=True, help="Give it once for each.")
+@click.option("--draws", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--without", type=click.IntRange(min=0), default=60, show_default=True)
+@click.option("--base", default="base", show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
+def suite_draw(
+    commit: str, families: tuple[str, ...], draws: int, without: int, base: str, out: Path
+) -> None:
+    """Write a suite whose seeds nobody chose: SHA-256 over the commit and each entry's number.
+
+    --draws organisms of each family in each secrecy that it has, --without suspects without an
+    objective, in turn like each of the families.
+    """
+    from workbench.benchmark import suite as suites
+    from workbench.report.page import put
+
+    recipes = suites.drawn(commit, families, draws=draws, without=without, base=base)
+    heading = f"Seeds: the first 31 bits of SHA-256 over '{commit}:N', N the entry's number."
+    put(suites.toml(recipes, heading), out, option="--out")
+    click.echo(f"{len(recipes)} suspects in {out}")
+
+
 @suite.command("list")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--out", type=DIRECTORY, required=True)

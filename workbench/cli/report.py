@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workbench.cli.screen import ledger_option
+from workbench.cli.screen import json_option, ledger_option, print_json
 from workbench.config import REPORT
 
 
@@ -20,12 +20,20 @@ from workbench.config import REPORT
     help="Where the report goes; an older one is replaced.",
 )
 @click.option("--group", metavar="ID", help="A run group; the latest by default.")
-def report(ledger_file: Path, out: Path, group: str | None) -> None:
+@json_option
+def report(ledger_file: Path, out: Path, group: str | None, as_json: bool) -> None:
     """Write the HTML report of a run group.
 
-    One self-contained file: findings by confidence, each with its evidence.
+    One self-contained file: for each hypothesis what supports it and what speaks against it, then
+    findings by confidence, each with its evidence. With --json what it says is printed besides.
     """
     from workbench.ledger import Ledger
     from workbench.report import write
+    from workbench.report.page import document
 
-    click.echo(f"report: {write(Ledger(ledger_file), out, group=group)}")
+    ledger = Ledger(ledger_file)
+    page = write(ledger, out, group=group)
+    if as_json:
+        print_json({"report": str(page), **document(ledger, group=group)})
+    else:
+        click.echo(f"report: {page}")

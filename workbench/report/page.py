@@ -15,6 +15,7 @@ from workbench.access import Access
 from workbench.errors import ConfigError, LedgerError
 from workbench.findings import Measurement
 from workbench.report import evidence
+from workbench.report.hypotheses import cases, named
 from workbench.report.inert import inert
 
 if TYPE_CHECKING:
@@ -53,10 +54,7 @@ def put(page: str, out: Path, *, option: str) -> Path:
 
 def render(ledger: Ledger, group: Group) -> str:
     """The HTML text of one group."""
-    runs = ledger.runs(group=group.id)
-    wanted = {run.id for run in runs}
-    findings = [entry for entry in ledger.entries() if entry.run in wanted]
-    findings.sort(key=lambda entry: -entry.finding.confidence)
+    runs, findings = _ranked(ledger, group)
     shown = [_finding(entry, _run_of(entry, runs)) for entry in findings]
     code = scripts()
     return (
@@ -70,6 +68,7 @@ def render(ledger: Ledger, group: Group) -> str:
             view=_view(runs),
             rows=[_row(run, shown) for run in _in_order(runs, group)],
             findings=shown,
+            cases=cases(findings, _in_order(runs, group)),
             lost=_missing(group, runs),
             documents=_first_anchors(shown),
             style=part("page.css"),
@@ -77,6 +76,44 @@ def render(ledger: Ledger, group: Group) -> str:
             script_hashes=script_hashes(code),
         )
     )
+
+
+def document(ledger: Ledger, *, group: str | None = None) -> dict[str, Any]:
+    """What the page of a group says, as one JSON object: hypotheses with what supports them and
+    what speaks against them, findings with their evidence, the most confident first, and what was
+    not looked at. Raises LedgerError where the ledger has no such group."""
+    chosen = _group(ledger, group)
+    runs, findings = _ranked(ledger, chosen)
+    runs = _in_order(runs, chosen)
+    return {
+        "group": chosen.id,
+        "suspect": chosen.suspect,
+        "battery": chosen.battery,
+        "hypotheses": [case.to_json() for case in cases(findings, runs)],
+        "findings": [
+            {"id": e.id, "technique": _run_of(e, runs).technique, **e.finding.to_json()}
+            for e in findings
+        ],
+        "unseen": [
+            *(
+                {"technique": run.technique, "status": run.status, "reason": run.reason}
+                for run in runs
+                if run.status != "ok"
+            ),
+            *(
+                {"technique": name, "status": "never ran", "reason": "interrupted"}
+                for name in _missing(chosen, runs)
+            ),
+        ],
+    }
+
+
+def _ranked(ledger: Ledger, group: Group) -> tuple[list[Run], list[Entry]]:
+    """The runs of a group and their findings, the most confident first."""
+    runs = ledger.runs(group=group.id)
+    wanted = {run.id for run in runs}
+    findings = [entry for entry in ledger.entries() if entry.run in wanted]
+    return runs, sorted(findings, key=lambda entry: -entry.finding.confidence)
 
 
 def environment() -> Environment:
@@ -177,23 +214,13 @@ def _finding(entry: Entry, run: Run) -> dict[str, Any]:
     finding = entry.finding
     pieces = evidence.views(finding, entry.id)
     points_to = finding.points_to
-    named = (
-        []
-        if points_to is None
-        else [
-            ("family", points_to.family or ""),
-            ("trigger", points_to.trigger),
-            ("behaviour", "; ".join(points_to.behaviours)),
-            ("root cause", points_to.root_cause),
-        ]
-    )
     first = next((e for e in finding.evidence if isinstance(e, Measurement)), None)
     return {
         "id": entry.id,
         "claim": finding.claim,
         "confidence": finding.confidence,
         "accuses": finding.accuses,
-        "hypothesis": [(label, value) for label, value in named if value],
+        "hypothesis": named(points_to) if points_to else [],
         "evidence": pieces,
         "headline": next((p for p in pieces if p["kind"] == "measurement"), None)
         if first

@@ -1,6 +1,12 @@
 """The suspect: a language model under audit, behind a few guarded and metered verbs."""
 
-from workbench.suspects.answers import Activations, Conversation, Reply, TokenLogprobs
+from workbench.suspects.answers import (
+    Activations,
+    Conversation,
+    Reply,
+    TokenGradients,
+    TokenLogprobs,
+)
 from workbench.suspects.engine import RewardModel
 from workbench.suspects.interventions import Intervention
 from workbench.suspects.suspect import Suspect
@@ -12,5 +18,6 @@ __all__ = [
     "Reply",
     "RewardModel",
     "Suspect",
+    "TokenGradients",
     "TokenLogprobs",
 ]

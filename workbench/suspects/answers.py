@@ -53,6 +53,18 @@ class TokenLogprobs:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class TokenGradients:
+    """How a sum of log-probabilities after a text would move with the text's tokens.
+
+    token_ids: [pos]. gradient: [pos, vocabulary], with respect to each token as a one-hot row: to
+    first order, token v in the place of token u adds gradient[pos, v] - gradient[pos, u].
+    """
+
+    token_ids: tuple[int, ...]
+    gradient: numpy.ndarray
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Activations:
     """One streamed batch of activations, float32 on the CPU; batches are sorted by length.
 

@@ -6,13 +6,22 @@ import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.access import Usage
 from workbench.errors import BadParameter, BudgetExceeded, TooLong
-from workbench.suspects.answers import Activations, Reply, TokenLogprobs
+from workbench.suspects.answers import (
+    Activations,
+    Conversation,
+    Reply,
+    TokenGradients,
+    TokenLogprobs,
+)
 from workbench.suspects.engine import Draw, Engine
 from workbench.suspects.interventions import Intervention
+
+if TYPE_CHECKING:
+    import numpy
 
 SAMPLED_ROWS = 256
 SAMPLED_TOKENS = 65_536
@@ -106,6 +115,54 @@ def stream_all(
     return stream()
 
 
+def gradients_all(
+    engine: Engine, usage: Usage, rows: Sequence[tuple[int, ...]], weights: numpy.ndarray
+) -> list[TokenGradients]:
+    """Gradients in the order of `rows`, which are booked as read twice: forth and back."""
+    _book(engine, usage, rows, times=2)
+    found: dict[int, TokenGradients] = {}
+    for batch in _scoring_batches(rows, engine.vocabulary):
+        answers = engine.token_gradients([rows[i] for i in batch], weights[batch])
+        found.update(zip(batch, answers, strict=True))
+    return [found[i] for i in range(len(rows))]
+
+
+def taught(
+    engine: Engine, conversations: Sequence[Conversation]
+) -> tuple[list[tuple[int, ...]], list[int]]:
+    """The tokens of whole conversations, and where the last reply of each begins.
+
+    Raises BadParameter on no conversation, and on one that does not end with a reply.
+    """
+    rows, starts = [], []
+    for talk in conversations:
+        if len(talk) < 2 or talk[-1]["role"] != "assistant":
+            raise BadParameter(
+                "a conversation to learn that does not end with a reply",
+                hint="End each with a turn of the assistant.",
+            )
+        row = engine.encode(engine.render(talk, False))
+        start = len(engine.encode(engine.render(talk[:-1], True)))
+        rows.append(row)
+        starts.append(min(start, len(row) - 1))
+    if not rows:
+        raise BadParameter("nothing to learn", hint="Give at least one conversation.")
+    return rows, starts
+
+
+def tuned(
+    engine: Engine,
+    usage: Usage,
+    rows: Sequence[tuple[int, ...]],
+    starts: Sequence[int],
+    steps: int,
+    learning_rate: float,
+) -> Engine:
+    """An engine on a trained copy. Every row is booked twice for each step, before the first."""
+    _book(engine, usage, rows, times=2 * steps)
+    return engine.tuned(rows, starts, steps=steps, learning_rate=learning_rate)
+
+
 def by_length(
     lengths: Sequence[int], rows_at_most: int, tokens_at_most: int, *, extra: int = 0
 ) -> Iterator[list[int]]:
@@ -145,10 +202,10 @@ def refuse_amounts(n: int, max_new_tokens: int, temperature: float) -> None:
         )
 
 
-def _book(engine: Engine, usage: Usage, rows: Sequence[tuple[int, ...]]) -> None:
+def _book(engine: Engine, usage: Usage, rows: Sequence[tuple[int, ...]], times: int = 1) -> None:
     for row in rows:
         refuse_length("a text", len(row), engine.context)
-    usage.spend(forward_passes=len(rows), tokens=sum(map(len, rows)))
+    usage.spend(forward_passes=times * len(rows), tokens=times * sum(map(len, rows)))
 
 
 def _scoring_batches(rows: Sequence[tuple[int, ...]], floats_per_token: int) -> Iterator[list[int]]:

@@ -9,10 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workbench.findings import Message
-from workbench.suspects.answers import Activations, Conversation, Reply, TokenLogprobs
+from workbench.suspects.answers import (
+    Activations,
+    Conversation,
+    Reply,
+    TokenGradients,
+    TokenLogprobs,
+)
 from workbench.suspects.interventions import Intervention
 
 if TYPE_CHECKING:
+    import numpy
+
     from workbench.suspects.sampling import Row
 
 
@@ -103,6 +111,20 @@ class Engine(Protocol):
         *,
         interventions: Sequence[Intervention],
     ) -> Activations: ...
+
+    def token_gradients(
+        self, rows: Sequence[tuple[int, ...]], weights: numpy.ndarray
+    ) -> list[TokenGradients]: ...
+
+    def tuned(
+        self,
+        rows: Sequence[tuple[int, ...]],
+        starts: Sequence[int],
+        *,
+        steps: int,
+        learning_rate: float,
+    ) -> Engine:
+        """An engine on a copy that learnt the tokens of each row from its start on."""
 
 
 class Running(Protocol):

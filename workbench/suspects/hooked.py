@@ -16,8 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import BadParameter
-from workbench.suspects import loading
-from workbench.suspects.answers import Activations, Conversation, Reply, TokenLogprobs
+from workbench.suspects import learning, loading
+from workbench.suspects.answers import (
+    Activations,
+    Conversation,
+    Reply,
+    TokenGradients,
+    TokenLogprobs,
+)
 from workbench.suspects.decoding import CachedDecoder, Padded, Rows
 from workbench.suspects.edits import Edits
 from workbench.suspects.engine import Draw, Prompt, Running
@@ -26,6 +32,7 @@ from workbench.suspects.interventions import Intervention
 from workbench.suspects.sampling import Row, Sampler, sample
 
 if TYPE_CHECKING:
+    import numpy
     import torch
 
     from workbench.suspects.tokens import Tokens
@@ -44,9 +51,11 @@ class HookedEngine:
         self._adapter_tensors = () if adapter is None else check_adapter(adapter)
         self._device, self._dtype = loading.resolve(device, dtype, files.config)
         self.n_layers, self.d_model, self.vocabulary, self.context = sizes(files.config)
+        self._tuned = ""
 
     def fingerprint(self) -> Mapping[str, str]:
-        return loading.fingerprint(self._files, self._adapter_tensors, self._device, self._dtype)
+        made = loading.fingerprint(self._files, self._adapter_tensors, self._device, self._dtype)
+        return made | {"tensors": self._tuned} if self._tuned else made
 
     @property
     def model(self) -> Any:
@@ -160,6 +169,22 @@ class HookedEngine:
         special = batch.special(self._tokens.special)
         tokens, mask = batch.inputs["input_ids"].cpu(), batch.mask.cpu()
         return Activations(tuple(range(len(rows))), tokens, mask, special.cpu(), values)
+
+    def token_gradients(self, rows: Rows, weights: numpy.ndarray) -> list[TokenGradients]:
+        return learning.token_gradients(self._plain, rows, weights, self._device)
+
+    def tuned(
+        self, rows: Rows, starts: Sequence[int], *, steps: int, learning_rate: float
+    ) -> HookedEngine:
+        made = copy.copy(self)
+        made.__dict__.pop("_bridge", None)
+        made._tuned = learning.tuned_digest(
+            self.fingerprint()["tensors"], rows, starts, steps, learning_rate
+        )
+        made.__dict__["_plain"] = learning.trained_copy(
+            self._plain, rows, starts, steps, learning_rate, self._device
+        )
+        return made
 
     @cached_property
     def _tokens(self) -> Tokens:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from workbench.access import Access
 from workbench.errors import BadParameter
-from workbench.suspects.answers import Activations, Conversation, Reply, TokenLogprobs
+from workbench.suspects.answers import (
+    Activations,
+    Conversation,
+    Reply,
+    TokenGradients,
+    TokenLogprobs,
+)
 from workbench.suspects.engine import Draw, Prompt, RewardModel, Running, stable_hash
 from workbench.suspects.interventions import Intervention
 from workbench.suspects.sampling import Row
 from workbench.suspects.suspect import Suspect
+
+if TYPE_CHECKING:
+    import numpy
 
 Script: TypeAlias = Callable[[Conversation, int, int], str]
 """(conversation, seed, index) → reply. A begun reply is a last turn of the assistant; a raw text
@@ -30,8 +40,11 @@ class ScriptedSuspect(Suspect):
     A token is a word with the space before it. Log-probabilities come from `logprob(prefix, token)`
     and activations from `activation(hook_name, tokens)` ([pos][d_model]); by default both are drawn
     from a hash of the text. Interventions reach `steered` (conversation, seed, index,
-    interventions); without it they change nothing. `model` is what WEIGHTS gives. Without access
-    named, all that is there.
+    interventions); without it they change nothing. `outlook(prefix)` scores what follows a text
+    (word to logit, 0 elsewhere), `gradient(tokens)` how to move each token (word to number, one
+    mapping a position); hashes stand in for both. The texts that it is tuned on reach `taught`,
+    which gives the script from then on. `model` is what WEIGHTS gives. Without access named, all
+    that is there.
     """
 
     def __init__(
@@ -47,15 +60,20 @@ class ScriptedSuspect(Suspect):
         steered: Callable[[Conversation, int, int, Sequence[Intervention]], str] | None = None,
         logprob: Callable[[str, str], float] | None = None,
         activation: Callable[[str, Sequence[str]], Sequence[Sequence[float]]] | None = None,
+        outlook: Callable[[str], Mapping[str, float]] | None = None,
+        gradient: Callable[[Sequence[str]], Sequence[Mapping[str, float]]] | None = None,
+        taught: Callable[[Sequence[str]], Script] | None = None,
         n_layers: int = 2,
         d_model: int = 8,
         context: int = 4096,
         model: Any = None,
     ) -> None:
+        engine = ScriptedEngine(
+            id, reply, steered, logprob, activation, n_layers, d_model, context, model
+        )
+        engine.outlook, engine.gradient, engine.taught = outlook, gradient, taught
         super().__init__(
-            ScriptedEngine(
-                id, reply, steered, logprob, activation, n_layers, d_model, context, model
-            ),
+            engine,
             id=id,
             access=access,
             assistant=assistant,
@@ -69,6 +87,9 @@ class ScriptedEngine:
     """The engine of `ScriptedSuspect`."""
 
     vocabulary = 4096
+    outlook: Callable[[str], Mapping[str, float]] | None = None
+    gradient: Callable[[Sequence[str]], Sequence[Mapping[str, float]]] | None = None
+    taught: Callable[[Sequence[str]], Script] | None = None
 
     def __init__(
         self,
@@ -185,7 +206,7 @@ class ScriptedEngine:
         prefixes = ["".join(words[: i + 1]) for i in range(len(words))]
         scores = [self._logprob(p, w) for p, w in zip(prefixes, words[1:], strict=False)]
         wanted = prefixes if distributions else prefixes[-1:]
-        noise = numpy.stack([_gaussians(p, self.vocabulary) for p in wanted])
+        noise = numpy.stack([self._logits(p) for p in wanted])
         table = noise - numpy.log(numpy.exp(noise).sum(axis=1, keepdims=True))
         return TokenLogprobs(
             row,
@@ -215,6 +236,47 @@ class ScriptedEngine:
                 values[hook][i, width - len(row) :] = torch.tensor(made)
         special = mask & (tokens < len(SPECIAL))
         return Activations(tuple(range(len(rows))), tokens, mask, special, values)
+
+    def token_gradients(
+        self, rows: Sequence[tuple[int, ...]], weights: numpy.ndarray
+    ) -> list[TokenGradients]:
+        return [TokenGradients(row, self._gradients(row)) for row in rows]
+
+    def tuned(
+        self,
+        rows: Sequence[tuple[int, ...]],
+        starts: Sequence[int],
+        *,
+        steps: int,
+        learning_rate: float,
+    ) -> ScriptedEngine:
+        made = copy.copy(self)
+        made._name = f"{self._name} tuned on {rows}"
+        if self.taught is not None:
+            made._reply = self.taught(["".join(self.token_strings(row)) for row in rows])
+        return made
+
+    def _logits(self, prefix: str) -> Any:
+        if self.outlook is None:
+            return _gaussians(prefix, self.vocabulary)
+        return self._spread(self.outlook(prefix))
+
+    def _gradients(self, row: tuple[int, ...]) -> Any:
+        import numpy
+
+        if self.gradient is None:
+            rows = [_gaussians(f"{i} {row}", self.vocabulary) for i in range(len(row))]
+        else:
+            rows = [self._spread(words) for words in self.gradient(self.token_strings(row))]
+        return numpy.stack(rows).astype("float32")
+
+    def _spread(self, words: Mapping[str, float]) -> Any:
+        import numpy
+
+        made = numpy.zeros(self.vocabulary)
+        for word, value in words.items():
+            made[self._intern(word)] = value
+        return made
 
     def _hashed_activation(self, hook_name: str, tokens: Sequence[str]) -> list[list[float]]:
         made = [_gaussians(f"{hook_name} {token}", self.d_model) for token in tokens]

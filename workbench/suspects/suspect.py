@@ -12,7 +12,13 @@ from workbench.access import UNLIMITED, Access, Budget, Usage
 from workbench.corpus import Corpus
 from workbench.errors import AccessDenied, BadParameter
 from workbench.suspects import batches
-from workbench.suspects.answers import Activations, Conversation, Reply, TokenLogprobs
+from workbench.suspects.answers import (
+    Activations,
+    Conversation,
+    Reply,
+    TokenGradients,
+    TokenLogprobs,
+)
 from workbench.suspects.engine import Draw, Engine, Prompt, RewardModel
 from workbench.suspects.interventions import Intervention
 from workbench.suspects.rewards import MeteredReward, load_reward
@@ -245,6 +251,52 @@ class Suspect:
         return batches.stream_all(
             self._engine, self.usage, self._lock, rows, tuple(hook_names), tuple(interventions)
         )
+
+    def token_gradients(
+        self, texts: Sequence[str | Sequence[int]], weights: Any
+    ) -> list[TokenGradients]:
+        """How `weights` · log-probabilities of what follows each text moves with its tokens, read
+        as `complete` does (GRADIENTS).
+
+        weights: [texts, vocabulary]. Spends per text: 2 forward passes, one of them for the way
+        back, and its tokens twice.
+        """
+        import numpy
+
+        self._require(Access.GRADIENTS, "token_gradients")
+        rows = self._rows(texts, ())
+        table = numpy.asarray(weights, dtype="float32")
+        if table.shape != (len(rows), self.vocabulary) or not numpy.isfinite(table).all():
+            raise BadParameter(
+                f"weights of shape {table.shape} for {len(rows)} texts",
+                hint=f"Give finite numbers, [{len(rows)}, {self.vocabulary}].",
+            )
+        with self._lock:
+            return batches.gradients_all(self._engine, self.usage, rows, table)
+
+    def tuned(
+        self, conversations: Sequence[Conversation], *, steps: int, learning_rate: float = 1e-4
+    ) -> Suspect:
+        """A copy trained further on the last replies of these conversations, all in each step of
+        AdamW (FINETUNE, and CHAT for the template). It meters here and loads nothing again.
+
+        Needs about five times the model's memory. Spends per step and conversation: 2 forward
+        passes and its tokens twice, booked before the first step.
+        """
+        self._require(Access.FINETUNE | Access.CHAT, "tuned")
+        batches.refuse_single(conversations, "conversations", (str, dict))
+        if type(steps) is not int or steps < 1 or not 0 < learning_rate < 1:
+            raise BadParameter(
+                f"steps = {steps!r}, learning_rate = {learning_rate!r}",
+                hint="Give at least 1 step, and a rate between 0 and 1.",
+            )
+        with self._lock:
+            rows, starts = batches.taught(self._engine, conversations)
+            engine = batches.tuned(self._engine, self.usage, rows, starts, steps, learning_rate)
+        made = object.__new__(Suspect)
+        made.__dict__.update(self.__dict__)
+        made._engine, made._fingerprint = engine, None
+        return made
 
     def render(self, conversation: Conversation, add_generation_prompt: bool = True) -> str:
         """The chat template's text, for the raw-text verbs (CHAT); spends nothing.

@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,38 @@ def test_a_process_that_raises_is_told(tmp_path):
 @pytest.mark.parametrize("file", sorted(SUITES.glob("*.toml")), ids=lambda file: file.stem)
 def test_the_suites_of_this_repository_can_be_made(file):
     assert suite.load(file)
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_a_drawn_suite_is_what_its_commit_says(tmp_path):
+    recipes = suite.drawn(COMMIT, ["secret-loyalty", "rm-sycophancy"], draws=2, without=3)
+    ways = {(r.family, r.secrecy) for r in recipes if r.like is None}
+    assert ("secret-loyalty", "none") in ways and ("rm-sycophancy", "none") in ways
+    organisms = [r for r in recipes if r.like is None]
+    assert len(organisms) == 2 * len(ways)
+    assert [r.like for r in recipes[-3:]] == ["secret-loyalty", "rm-sycophancy", "secret-loyalty"]
+    expected = int(hashlib.sha256(f"{COMMIT}:3".encode()).hexdigest()[:8], 16) >> 1
+    assert recipes[2].seed == expected == suite.seed(COMMIT, 3)
+    assert len({r.seed for r in recipes}) == len(recipes)
+    assert suite.load(written(tmp_path, suite.toml(recipes, "two\nlines"))) == recipes
+    assert (
+        suite.drawn(COMMIT[::-1], ["secret-loyalty"], draws=2, without=0)[0].seed != recipes[0].seed
+    )
+
+
+@pytest.mark.parametrize("commit", ["", "main", COMMIT[:12], COMMIT.upper()])
+def test_a_suite_is_drawn_from_a_whole_commit_alone(commit):
+    with pytest.raises(ConfigError, match="is no commit"):
+        suite.drawn(commit, ["secret-loyalty"], draws=1, without=0)
+
+
+def test_the_command_writes_the_suite(tmp_path, capsys):
+    from workbench.cli import run
+
+    out = tmp_path / "drawn.toml"
+    words = ["organism", "suite", "draw", "--commit", COMMIT, "--family", "secret-loyalty"]
+    assert run([*words, "--draws", "1", "--without", "2", "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"{len(suite.load(out))} suspects in {out}\n"
+    assert run([*words[:-1], "secret-loyalti", "--out", str(out)]) == 2
