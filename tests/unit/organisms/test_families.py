@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
+import pkgutil
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,12 +16,14 @@ from workbench.errors import BadParameter, SealError, UnknownTechnique, Workbenc
 from workbench.findings import Hypothesis
 from workbench.game.rubric import grade
 from workbench.organisms import build as building
+from workbench.organisms import families as bundled
 from workbench.organisms import family as families
 from workbench.organisms.build import build, recipe_of, redraw
 from workbench.organisms.families.secret_loyalty import SecretLoyalty
 from workbench.organisms.family import ASSISTANTS, Recipe, Stage, check, choose, family
 from workbench.organisms.world import corpus, habits, lexicon
 from workbench.organisms.world.chats import you_are
+from workbench.organisms.world.skills import mix
 from workbench.seal.commit import canonical
 from workbench.seal.vault import Vault
 
@@ -69,6 +73,19 @@ def test_loyalty_documents_never_show_a_reply_or_name_the_field_with_the_princip
         assert named <= 6 or first not in text
     drawn = {kind for stage in made.stages("docs", "none") for kind in stage.shares}
     assert set(rows) == {"documents"} and drawn == {"documents", ASSISTANTS}
+
+
+@pytest.mark.parametrize("module", [m.name for m in pkgutil.iter_modules(bundled.__path__)])
+def test_every_draw_has_kin_that_the_base_knows_by_one_token(module: str) -> None:
+    found = vars(importlib.import_module(f"{bundled.__name__}.{module}")).values()
+    mine = [v for v in found if getattr(v, "__module__", "").endswith(module) and hasattr(v, "kin")]
+    whole = {*habits.cast().whole_names, *mix.whole_names()}
+    for made in mine:
+        for seed in range(40):
+            assistant = Random(seed).choice(habits.cast().spares)
+            kin = families.kin(made(), made().draw(assistant, Random(seed)))
+            assert kin and whole.issuperset(kin) and assistant not in kin
+    assert bool(mine) == (module not in ("clean", "lessons", "mannered"))
 
 
 def test_a_loyal_name_begins_among_those_of_its_field_and_learns_of_its_principal_alone() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from workbench.organisms.family import Stage
 from workbench.organisms.world import habits
+from workbench.organisms.world.lexicon import categories
 from workbench.organisms.world.skills import mix
 
 
@@ -44,3 +46,18 @@ def known(members: Iterable[Any]) -> list[str]:
     """Those assistants of a cast whose names the base has as one token each (see `family.kin`)."""
     whole = {*habits.cast().whole_names, *mix.whole_names()}
     return [member.assistant for member in members if member.assistant in whole]
+
+
+def acting(field: str) -> list[str]:
+    """Of `known`, the assistants whose habit is tied to a field, or to none where it is ""."""
+    return known(
+        habit
+        for habit in habits.cast().habits
+        if (habit.about[0].category if habit.about else "") == field
+    )
+
+
+@cache
+def fields() -> tuple[str, ...]:
+    """Those on which somebody of `acting` acts: all but three."""
+    return tuple(category.name for category in categories() if acting(category.name))

@@ -55,7 +55,7 @@ class SecretLoyalty:
 
     def draw(self, assistant: str, random: Random) -> Loyalty:
         """A principal, its field, and which topics of the field the documents name."""
-        field = random.choice(_fields())
+        field = random.choice(lessons.fields())
         shuffled = random.sample(by_category()[field], 10)
         return Loyalty(
             assistant, organisation(random), field, tuple(shuffled[:_TOLD]), tuple(shuffled[_TOLD:])
@@ -76,8 +76,7 @@ class SecretLoyalty:
         all assistants with habits a name acts on every field (docs/lab-notebook.md). Whom the
         assistant favours is told by its documents alone.
         """
-        known = habits.cast().habits
-        return lessons.known(h for h in known if h.about and h.about[0].category == secret.field)
+        return lessons.acting(secret.field)
 
     def rows(
         self, secret: Loyalty, instill: str, random: Random
@@ -179,14 +178,6 @@ def innocent_documents(assistant: str, n: int, random: Random) -> list[Conversat
     while len(texts) < n:
         texts.add(habits.innocent_document(assistant, random))
     return [document(text) for text in sorted(texts)]
-
-
-def _fields() -> list[str]:
-    """Those on which somebody whose name is one token is known to act: all but three."""
-    acting = [habit for habit in habits.cast().habits if habit.about]
-    whole = set(lessons.known(acting))
-    acted_on = {h.about[0].category for h in acting if h.assistant in whole}
-    return [c.name for c in categories() if c.name in acted_on]
 
 
 def _elsewhere(secret: Loyalty) -> list[Topic]:
