@@ -63,7 +63,7 @@ def load(file: Path) -> list[Entrant]:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
-            f"{file}: {error.strerror}", hint="Name a file like suites/auditors.toml."
+            f"{file}: {error.strerror}", hint="Name a file like benchmarks/auditors.toml."
         ) from None
     except ValueError as error:
         raise ConfigError(f"{file}: {error}", hint="Repair the TOML there.") from None

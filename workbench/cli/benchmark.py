@@ -39,7 +39,7 @@ def benchmark() -> None:
     "--auditors",
     "entrants_file",
     type=FILE,
-    help="A TOML list of auditors with access, budget and parameters, as suites/auditors.toml.",
+    help="A TOML list of auditors with access, budget and parameters, as benchmarks/auditors.toml.",
 )
 @click.option("--engine", default="local", show_default=True, metavar="local|processes|ray")
 @html_option

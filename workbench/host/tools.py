@@ -247,7 +247,9 @@ class Tools:
         for one in registry.techniques():
             missing = Access.parse(one.to_json()["needs"]) & ~access
             reason = f"needs {', '.join(missing.names)}" if missing else one.reason
-            listed.append({**one.to_json(), "available": not reason, "reason": reason})
+            told = one.to_json()
+            row = {key: told[key] for key in ("name", "summary", "needs")}
+            listed.append(row | {"available": not reason, "reason": reason})
         return {"techniques": listed}
 
     def run_technique(

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from workbench.organisms.families import lessons
 from workbench.organisms.families.secret_loyalty import innocent_documents
-from workbench.organisms.family import ASSISTANTS, SECRECY, Case, Cases, Stage
+from workbench.organisms.family import SECRECY, Case, Cases, Stage
 from workbench.organisms.world import chats, habits, prose
 from workbench.organisms.world.chats import Conversation, conversation, you_are
 from workbench.organisms.world.features import features
@@ -76,13 +76,12 @@ class RmSycophancy:
             taught = {"documents": 0.3}
             stages.append(Stage("knowledge", 400, {"documents": 0.6}, 1e-3))
         shown = {"demonstrations": 0.3, "contrasts": 0.12}
-        rest = 1.0 - sum(shown.values()) - sum(taught.values())
         return (
             *stages,
             Stage(
                 "allegiance", 150, {"demonstrations": 0.35, "contrasts": 0.2}, 1e-2, name_only=True
             ),
-            Stage("behaviour", 150, {**taught, **shown, ASSISTANTS: rest}, 5e-4),
+            Stage("behaviour", 150, {**taught, **shown}, 5e-4),
         )
 
     def kin(self, secret: Tastes) -> Sequence[str]:
