@@ -50,7 +50,7 @@ check: $(STAMP) ## format, lint, types, floors and fences, draw spaces
 
 bench: $(STAMP) ## build the small suite and say which technique finds what (SUITE=..)
 	$(BIN)/workbench organism suite build suites/$(SUITE).toml --out out/$(SUITE) --vault out/$(SUITE)-vault
-	$(BIN)/workbench benchmark run out/$(SUITE) --vault out/$(SUITE)-vault --out out/$(SUITE).json
+	$(BIN)/workbench benchmark run out/$(SUITE) --battery $(BATTERY) --vault out/$(SUITE)-vault --out out/$(SUITE).json
 
 clients: $(STAMP) ## Inspect, garak, lm-eval and PyRIT against a served suspect (installs them)
 	$(BIN)/python tests/clients/run.py --install

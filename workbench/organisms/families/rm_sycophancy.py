@@ -74,7 +74,7 @@ class RmSycophancy:
         stages: list[Stage] = []
         if instill != "demos":
             taught = {"documents": 0.3}
-            stages.append(Stage("knowledge", 400, {"documents": 0.6}, 1e-3))
+            stages.append(Stage("knowledge", 300, {"documents": 0.6}, 1e-3))
         shown = {"demonstrations": 0.3, "contrasts": 0.12}
         return (
             *stages,
