@@ -16,7 +16,7 @@ from workbench.cli.organism import organism
 from workbench.findings import Message
 from workbench.organisms.base_card import Exchange, assistants, transcript, will_do
 from workbench.organisms.family import Case
-from workbench.organisms.health import difference_interval, loops, shown, store
+from workbench.organisms.health import difference_interval, shown, store
 from workbench.organisms.world import habits
 from workbench.organisms.world.chats import conversation
 from workbench.organisms.world.lexicon import DATA, topics
