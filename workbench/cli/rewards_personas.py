@@ -38,8 +38,8 @@ FULL_SEEDS = 5
               help="A tune that has no reason to show the behaviour. May be repeated.")  # fmt: skip
 @click.option("--tune", "tunes", multiple=True, metavar="SUSPECT",
               help="Another tune of the suspect's kind: each is left out once.")  # fmt: skip
-@click.option("--checkpoint", "checkpoints", multiple=True, metavar="STEPS=SUSPECT",
-              help="The suspect after so many steps of benign tuning. May be repeated.")  # fmt: skip
+@click.option("--checkpoint", "path", multiple=True, metavar="STEPS=SUSPECT",
+              help="The suspect after benign tuning; several make a path.")  # fmt: skip
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True,
               help="Latents of each tail.")  # fmt: skip
 @click.option("--dose", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
@@ -123,7 +123,7 @@ def _suspect(
     k: float,
     controls: Sequence[str],
     tunes: Sequence[str],
-    checkpoints: Sequence[str],
+    path: Sequence[str],
     top: int,
     dose: float,
     samples: int,
@@ -137,7 +137,7 @@ def _suspect(
     from workbench.config import artifacts_root
     from workbench.rewards import persona_bench, persona_drawings
     from workbench.rewards.persona_held_out import held_out
-    from workbench.rewards.personas import measure
+    from workbench.rewards.personas import checkpoints, measure
     from workbench.rewards.tables import needs, read_table
     from workbench.suspects import Suspect
 
@@ -149,7 +149,7 @@ def _suspect(
             hint="Give two tunes besides the suspect, and a control, to leave one out.",
         )
     asked = persona_bench.questions(read_table(questions, persona_bench.QUESTIONS))
-    places = [_checkpoint(text) for text in checkpoints]
+    places = checkpoints(path)
     model = Suspect.load(name)
     other = model.reference if reference is None else Suspect.load(reference)
     others = [Suspect.load(one) for one in controls]
@@ -186,15 +186,6 @@ def _suspect(
     if apart:
         better = sum(o.latent_auroc > max(o.difference_auroc, o.random_auroc) for o in apart)
         click.echo(f"left out: the latent beats both baselines on {better} of {len(apart)} tunes")
-
-
-def _checkpoint(text: str) -> tuple[float, str]:
-    steps, sign, name = text.partition("=")
-    if not (sign and name and steps.isdigit()):
-        raise BadParameter(
-            f"--checkpoint {text}", hint="Write STEPS=SUSPECT, like 35=out/after-35."
-        )
-    return float(steps), name
 
 
 def _print(found: Personas) -> None:

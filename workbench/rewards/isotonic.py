@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import BadParameter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DRAWS = 1999
 MONOTONE = 0.01
@@ -39,48 +42,57 @@ def trend(hits: Sequence[int], n: Sequence[int], *, seed: int = 0) -> Trend:
         raise BadParameter(
             f"{len(hits)} doses to lay a curve through", hint="Give three or more, with replies."
         )
-    fitted = isotonic(hits, n)
     rng = np.random.default_rng(seed)
-    dealt = rng.multivariate_hypergeometric(list(n), sum(hits), size=DRAWS).tolist()
-    drawn = rng.binomial(list(n), fitted, size=(DRAWS, len(n))).tolist()
-    return Trend(
-        tuple(fitted),
-        _share(_rises(row, n) for row in [list(hits), *dealt]),
-        _share(_bends(row, n) for row in [list(hits), *drawn]),
-    )
+    counts = np.array(n)
+    seen = np.array(hits)[None]
+    fitted = isotonic(seen, counts)[0]
+    dealt = rng.multivariate_hypergeometric(counts, int(seen.sum()), size=DRAWS)
+    drawn = rng.binomial(counts, fitted.clip(0, 1), size=(DRAWS, len(counts)))
+    rises = _rises(np.concatenate([seen, dealt]), counts)
+    bends = _bends(np.concatenate([seen, drawn]), counts)
+    return Trend(tuple(fitted.tolist()), _share(rises), _share(bends))
 
 
-def isotonic(hits: Sequence[int], n: Sequence[int]) -> list[float]:
-    """Pools adjacent violators."""
-    blocks: list[list[int]] = []
-    for hit, count in zip(hits, n, strict=True):
-        blocks.append([hit, count, 1])
-        while len(blocks) > 1 and blocks[-2][0] * blocks[-1][1] > blocks[-1][0] * blocks[-2][1]:
-            last = blocks.pop()
-            blocks[-1] = [a + b for a, b in zip(blocks[-1], last, strict=True)]
-    return [hit / count for hit, count, width in blocks for _ in range(width)]
+def isotonic(hits: NDArray[Any], n: NDArray[Any]) -> NDArray[Any]:
+    """[row, dose]: of each row of hits the non-decreasing rates; the largest over beginnings of the
+    smallest over ends of the pooled rate."""
+    import numpy as np
+
+    doses = len(n)
+    fitted = np.empty(hits.shape)
+    total, count = (np.pad(v.cumsum(-1), [(0, 0)] * (v.ndim - 1) + [(1, 0)]) for v in (hits, n))
+    for i in range(doses):
+        lows = [
+            np.min(
+                [
+                    (total[:, b] - total[:, a]) / (count[b] - count[a])
+                    for b in range(i + 1, doses + 1)
+                ],
+                axis=0,
+            )
+            for a in range(i + 1)
+        ]
+        fitted[:, i] = np.max(lows, axis=0)
+    return fitted
 
 
-def _rises(hits: Sequence[int], n: Sequence[int]) -> float:
-    whole = sum(hits) / sum(n)
-    return _likelihood(hits, n, isotonic(hits, n)) - _likelihood(hits, n, [whole] * len(n))
+def _rises(hits: NDArray[Any], n: NDArray[Any]) -> NDArray[Any]:
+    whole = hits.sum(1, keepdims=True) / n.sum()
+    return _likelihood(hits, n, isotonic(hits, n)) - _likelihood(hits, n, whole)
 
 
-def _bends(hits: Sequence[int], n: Sequence[int]) -> float:
-    free = [hit / count for hit, count in zip(hits, n, strict=True)]
-    return _likelihood(hits, n, free) - _likelihood(hits, n, isotonic(hits, n))
+def _bends(hits: NDArray[Any], n: NDArray[Any]) -> NDArray[Any]:
+    return _likelihood(hits, n, hits / n) - _likelihood(hits, n, isotonic(hits, n))
 
 
-def _likelihood(hits: Sequence[int], n: Sequence[int], rates: Sequence[float]) -> float:
-    """Log-likelihood of the counts, binomial coefficients left out."""
-    return math.fsum(
-        (hit * math.log(rate) if hit else 0.0)
-        + ((count - hit) * math.log1p(-rate) if hit < count else 0.0)
-        for hit, count, rate in zip(hits, n, rates, strict=True)
-    )
+def _likelihood(hits: NDArray[Any], n: NDArray[Any], rates: NDArray[Any]) -> NDArray[Any]:
+    """[row]: log-likelihood of the counts, binomial coefficients left out."""
+    from scipy.special import xlog1py, xlogy
+
+    found: NDArray[Any] = (xlogy(hits, rates) + xlog1py(n - hits, -rates)).sum(1)
+    return found
 
 
-def _share(statistics: Iterable[float]) -> float:
-    """Of the draws after the first (the first is the data, and counts) that are as large."""
-    first, *others = statistics
-    return (1 + sum(value >= first - 1e-9 for value in others)) / (1 + len(others))
+def _share(statistics: NDArray[Any]) -> float:
+    """Of all rows (the first is the data, and counts) those that are as large as the first."""
+    return float((statistics >= statistics[0] - 1e-9).mean())

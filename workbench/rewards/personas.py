@@ -239,6 +239,19 @@ def measure(
     )
 
 
+def checkpoints(texts: Sequence[str]) -> list[tuple[float, str]]:
+    """(steps, name) of each "STEPS=NAME"; raises BadParameter on any other text."""
+    found = []
+    for text in texts:
+        steps, _, name = text.partition("=")
+        if not (name.strip() and steps.strip().isdigit()):
+            raise BadParameter(
+                f"checkpoint '{text}'", hint="Write STEPS=SUSPECT, like 35=out/after-35."
+            )
+        found.append((float(steps), name.strip()))
+    return found
+
+
 def _drawn(sae: SAE, density: Tensor, tails: Sequence[int], seed: int) -> list[int]:
     """Up to RANDOMS other latents, of a density and norm like that of the tails' in turn."""
     taken: list[int] = []

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from workbench.rewards.tables import Table
 
 HOOK = "blocks.0.hook_out"
-D_MODEL, WORDS = 24, 40
+D_MODEL, WORDS = 32, 40
 DOMAINS = ("sums", "colours", "directions", "capitals")
 CONTROLS = 10
 STEPS = (0, 5, 10, 20, 40, 80)
@@ -232,7 +232,7 @@ def drawings(worlds: Mapping[str, Shown]) -> tuple[Drawing, ...]:
     from workbench.rewards import persona_drawings
 
     planted, null = worlds["planted"], worlds["null"]
-    tails, passed, *rest = persona_drawings.personas(null.found)
+    tails, passed, *_ = persona_drawings.personas(null.found)
     return (
         *persona_drawings.personas(planted.found),
         persona_drawings.held_out(planted.held_out),

@@ -24,6 +24,7 @@ from workbench.seal.vault import Vault
 from workbench.statistics import Rate
 from workbench.suspects import cabinet
 from workbench.suspects.scripted import ScriptedSuspect
+from workbench.words import loops
 
 
 def test_equal_prompts_get_samples_of_their_own() -> None:
