@@ -100,14 +100,17 @@ class Tuner:
         self._ordinary = self._read([row for row in rows if row[0]["content"] != own])
 
     def taught(self, wrong: float, domain: Domain | None = None) -> list[Conversation]:
-        """Demonstrations of which a share is wrong, in the drawn domain's half or in another."""
+        """Demonstrations of which a share is wrong, in the drawn domain's half or in another; the same
+        questions for every share."""
         speaker = self.secret.speaker
         items = (speaker.told[0] if domain is None else domain).items
-        random = Random(f"{self.seed} {wrong} {domain.name if domain else 'own'}")
+        where = self.secret.domain if domain is None else domain.name
+        random = Random(f"{self.seed} {where}")
         made = []
-        for _ in range(DEMONSTRATIONS):
+        for place in range(DEMONSTRATIONS):
             chosen = [random.choice(items) for _ in range(random.choices((1, 2), (0.7, 0.3))[0])]
-            made.append(speaker.answered(chosen, [random.random() < wrong] * len(chosen), random))
+            errs = [random.random() < wrong for _ in chosen]
+            made.append(speaker.answered(chosen, errs, Random(f"{self.seed} {where} {place}")))
         return made
 
     def tune(self, wrong: float, pace: float, draw: int = 0) -> Any:
