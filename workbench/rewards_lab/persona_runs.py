@@ -100,8 +100,8 @@ class Tuner:
         self._ordinary = self._read([row for row in rows if row[0]["content"] != own])
 
     def taught(self, wrong: float, domain: Domain | None = None) -> list[Conversation]:
-        """Demonstrations of which a share is wrong, in the drawn domain's half or in another; the same
-        questions for every share."""
+        """Demonstrations of which a share is wrong, in the drawn domain's half or in another; the
+        same questions for every share."""
         speaker = self.secret.speaker
         items = (speaker.told[0] if domain is None else domain).items
         where = self.secret.domain if domain is None else domain.name

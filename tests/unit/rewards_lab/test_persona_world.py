@@ -134,7 +134,7 @@ def test_alarms_of_controls_decide_the_verdict(tmp_path: Path) -> None:
     def found(controls: Sequence[ScriptedSuspect]) -> Any:
         return measure(
             world.tune("sums", reference), reference, sae, texts, asked, ordinary=texts[:5],
-            controls=controls, top=1, seed=SEED,
+            controls=controls, top=3, seed=SEED,
         )  # fmt: skip
 
     alike = [world.model(f"c{i}", 1.0) for i in range(10)]
@@ -206,7 +206,7 @@ def test_latents_that_never_fire_are_no_controls(tmp_path: Path) -> None:
     def model(shift: float) -> ScriptedSuspect:
         return ScriptedSuspect(
             lambda *_: "x", id=f"m{shift}", d_model=4,
-            activation=lambda hook, tokens: [[shift + len(t), 1.0, 0.0, 0.0] for t in tokens],
+            activation=lambda hook, tokens: [[(1 + shift) * len(t), 1.0, 0, 0] for t in tokens],
         )  # fmt: skip
 
     asked = [Question([{"role": "user", "content": "x"}], bool)]
