@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.cli.reading import TEXT_FILE, texts_options
+from workbench.cli.reading import TEXT_FILE
 from workbench.cli.rewards_input import Origin, draw, figure_option, progress, table_options
 from workbench.cli.screen import json_option, print_json, print_table
 from workbench.errors import BadParameter
@@ -55,7 +55,10 @@ FULL_SEEDS = 5
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path),
               help="With --train: keep the runs here, and go on with what is there.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@texts_options
+@click.option("--texts", type=TEXT_FILE,
+              help="Texts to compare on, one a line; else rows of the corpus.")  # fmt: skip
+@click.option("--rows", type=click.IntRange(1), default=3000, show_default=True,
+              help="Corpus rows to draw.")  # fmt: skip
 @figure_option
 @json_option
 def personas(
@@ -128,7 +131,8 @@ def _suspect(
     dose: float,
     samples: int,
     max_new_tokens: int,
-    **texts: Any,
+    texts: Path | None,
+    rows: int,
 ) -> None:
     from saes.lens import canonical
     from saes.train import cached_sae
@@ -153,12 +157,14 @@ def _suspect(
     model = Suspect.load(name)
     other = model.reference if reference is None else Suspect.load(reference)
     others = [Suspect.load(one) for one in controls]
-    read = [text.text for text in read_texts(model, seed=1, **texts)]
+    read = [text.text for text in read_texts(model, file=texts, chats=None, rows=rows, seed=1)]
     if source is not None:
         sae = open_sae(source)
     else:
         place = other.residual_hook(other.n_layers // 2) if hook is None else canonical(hook)
-        learned = [text.text for text in read_texts(other, seed=0, **texts)]
+        learned = [
+            text.text for text in read_texts(other, file=texts, chats=None, rows=rows, seed=0)
+        ]
         with progress("training an SAE") as done:
             sae = cached_sae(
                 Artifacts(artifacts_root()), other, learned, hook_name=place, d_sae=d_sae, k=k,
