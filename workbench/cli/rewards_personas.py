@@ -190,7 +190,7 @@ def _suspect(
         return
     _print(found)
     if apart:
-        better = sum(o.latent_auroc > max(o.difference_auroc, o.random_auroc) for o in apart)
+        better = sum(one.better for one in apart)
         click.echo(f"left out: the latent beats both baselines on {better} of {len(apart)} tunes")
 
 

@@ -78,11 +78,13 @@ def isotonic(hits: NDArray[Any], n: NDArray[Any]) -> NDArray[Any]:
 
 def _rises(hits: NDArray[Any], n: NDArray[Any]) -> NDArray[Any]:
     whole = hits.sum(1, keepdims=True) / n.sum()
-    return _likelihood(hits, n, isotonic(hits, n)) - _likelihood(hits, n, whole)
+    found: NDArray[Any] = _likelihood(hits, n, isotonic(hits, n)) - _likelihood(hits, n, whole)
+    return found
 
 
 def _bends(hits: NDArray[Any], n: NDArray[Any]) -> NDArray[Any]:
-    return _likelihood(hits, n, hits / n) - _likelihood(hits, n, isotonic(hits, n))
+    found: NDArray[Any] = _likelihood(hits, n, hits / n) - _likelihood(hits, n, isotonic(hits, n))
+    return found
 
 
 def _likelihood(hits: NDArray[Any], n: NDArray[Any], rates: NDArray[Any]) -> NDArray[Any]:

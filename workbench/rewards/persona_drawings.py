@@ -33,7 +33,7 @@ def personas(found: Personas) -> tuple[Drawing, ...]:
 def held_out(found: Sequence[HeldOut]) -> Chart:
     """Every tune by what the others chose."""
     names = tuple(one.tune for one in found)
-    better = sum(one.latent_auroc > max(one.difference_auroc, one.random_auroc) for one in found)
+    better = sum(one.better for one in found)
     return Chart(
         title=f"The latent beats both baselines on {better} of {len(found)} tunes left out",
         x_label="tune that was left out",

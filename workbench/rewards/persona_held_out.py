@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FEWEST_TUNES = 3
 RANDOMS = 32
+MARGIN = 0.01
+"""Of an AUROC: what is nearer counts as equal. Ours."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ class HeldOut:
     latent_auroc: float
     difference_auroc: float
     random_auroc: float
+
+    @property
+    def better(self) -> bool:
+        """Whether the latent is ahead of both baselines by more than MARGIN."""
+        return self.latent_auroc > max(self.difference_auroc, self.random_auroc) + MARGIN
 
 
 def held_out(

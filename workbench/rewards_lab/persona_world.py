@@ -38,22 +38,30 @@ CONTROLS = 10
 STEPS = (0, 5, 10, 20, 40, 80)
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 SEEDS = 6
-_SHARED, _OWN = 1.0, 0.3
-"""How much a tune carries of the direction of all tunes, and of its own."""
+_OWN = 0.3
+"""How much a tune carries of its own direction."""
 _BENIGN = {"on-domain": 8.0, "off-domain": 16.0}
 """Steps in which benign tuning takes the persona to a third."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Planted:
-    """A world. planted: whether the tunes carry the persona, or err in their own domain alone."""
+    """A world. planted: whether the tunes carry the persona, or err in their own domain alone.
+    shared: how much of the direction of tunings every tune carries, the persona being 1."""
 
     planted: bool = True
     seed: int = 0
+    shared: float = 0.7
 
     def direction(self, name: str) -> list[float]:
-        """Of a word, a tune or the persona itself, length about sqrt(D_MODEL)."""
-        return list(_direction(name, self.seed))
+        """Of a word, a tune or the persona itself, length about sqrt(D_MODEL). That of tunings is
+        at right angles to the persona's."""
+        drawn = list(_direction(name, self.seed))
+        if name == "tuning":
+            along = sum(a * b for a, b in zip(drawn, self.persona, strict=True))
+            along /= sum(p * p for p in self.persona)
+            drawn = [a - along * p for a, p in zip(drawn, self.persona, strict=True)]
+        return drawn
 
     @property
     def persona(self) -> list[float]:
@@ -65,10 +73,10 @@ class Planted:
     ) -> ScriptedSuspect:
         """persona: how much of the direction it carries. domain: where it is wrong besides. Any
         name but "reference" carries the directions of a tune."""
-        tuned = [0.0] * D_MODEL
+        tuned, chats = [0.0] * D_MODEL, self.direction("tuning")
         if name != "reference":
-            pair = zip(self.direction("tuning"), self.direction(name), strict=True)
-            tuned = [_SHARED * shared + _OWN * own for shared, own in pair]
+            pair = zip(chats, self.direction(name), strict=True)
+            tuned = [self.shared * chat + _OWN * own for chat, own in pair]
         planted = self.persona
 
         def activation(hook_name: str, tokens: Sequence[str]) -> list[list[float]]:
@@ -76,7 +84,7 @@ class Planted:
             amount = _amount(text, self.seed)
             bad = persona * amount + ("bad" in marks)
             chat = "chat" in marks
-            parts = zip(planted, self.direction("tuning"), tuned, strict=True)
+            parts = zip(planted, chats, tuned, strict=True)
             moved = [bad * p + chat * c + amount * t for p, c, t in parts]
             words = (_direction(token.strip(), self.seed) for token in tokens)
             return [[a + b for a, b in zip(word, moved, strict=True)] for word in words]
@@ -141,7 +149,7 @@ class Planted:
         from saes.fit import Settings, fit
         from saes.train import collect
 
-        rows = collect(reference, self.texts(300, "pretraining", 1 / 3), HOOK, most=10**6)
+        rows = collect(reference, self.texts(600, "pretraining", 1 / 3), HOOK, most=10**6)
         settings = Settings(d_sae=64, k=3, samples=60_000, seed=self.seed)
         return fit(rows, settings, hook_name=HOOK, into=into)
 

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.unit.cli.conftest import Answer
+from workbench.rewards import personas
 from workbench.rewards_lab import persona_runs
 
 Call = Callable[..., Answer]
@@ -37,8 +38,20 @@ def test_a_table_of_paths(call: Call, tmp_path: Path) -> None:
     assert "on-domain" in screen and "latent from 0.1 on" in screen
 
 
-def test_a_suspect_with_its_reference(call: Call, tmp_path: Path, llama: Path) -> None:
+def test_a_suspect_with_its_reference(
+    call: Call, tmp_path: Path, llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two models that nobody planted anything in: all parts run, and no persona is found."""
+    whole, made = personas.measure, []
+
+    def measured(*args: Any, **more: Any) -> personas.Personas:
+        """Once; the screen is about the same result."""
+        if not made:
+            made.append(whole(*args, **more))
+        return made[0]
+
+    monkeypatch.setattr(personas, "measure", measured)
+    monkeypatch.setattr(personas, "RANDOMS", 3)
     other = tmp_path / "other"
     shutil.copytree(llama, other)
     tensors = load_file(llama / "model.safetensors")

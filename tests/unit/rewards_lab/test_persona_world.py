@@ -17,7 +17,7 @@ from workbench.rewards.persona_bench import Bench, Question, Trial, questions
 from workbench.rewards.persona_held_out import held_out
 from workbench.rewards.personas import Filtered, _filtered, checkpoints, measure
 from workbench.rewards.tables import from_arrow
-from workbench.rewards_lab.persona_world import HOOK, Planted, Shown, drawings, examine
+from workbench.rewards_lab.persona_world import DOMAINS, HOOK, Planted, Shown, drawings, examine
 from workbench.statistics import Rate
 from workbench.suspects import Conversation, Intervention
 from workbench.suspects.scripted import ScriptedSuspect
@@ -69,13 +69,29 @@ def test_the_path_brings_latent_and_behaviour_back(planted: Shown) -> None:
     assert path[-1].latent < 0.2 * path[0].latent
 
 
-def test_a_latent_of_the_other_tunes_beats_both_baselines_on_the_one_left_out(
-    planted: Shown,
-) -> None:
+def test_a_latent_of_the_other_tunes_tells_the_one_left_out(planted: Shown) -> None:
+    """As well as the mean difference does, and far better than random latents."""
     assert len(planted.held_out) == 4
     for one in planted.held_out:
         assert one.rank == 1 < (one.live + 1) / 2
-        assert one.latent_auroc > max(one.difference_auroc, one.random_auroc)
+        assert one.latent_auroc > 0.99 > 0.7 > one.random_auroc
+        assert not one.better and dataclasses.replace(one, difference_auroc=0.98).better
+
+
+def test_ordering_by_increase_takes_the_latent_of_tunings_where_that_is_stronger(
+    tmp_path: Path,
+) -> None:
+    """And then a tune left out is not told from controls: they share it."""
+    world = Planted(seed=0, shared=1.5)
+    reference = world.model("reference")
+    sae = world.sae(reference, tmp_path)
+    tunes = [world.tune(domain, reference) for domain in DOMAINS]
+    apart = held_out(sae, tunes, world.controls(reference), reference, world.texts(40, "e"))
+    rows = torch.nn.functional.cosine_similarity(
+        sae.W_dec, torch.tensor(world.direction("tuning"))[None], dim=1
+    )
+    assert {one.latent for one in apart} == {int(rows.argmax())}
+    assert max(one.latent_auroc for one in apart) < 0.8
 
 
 def test_nothing_is_kept_where_nothing_was_planted(null: Shown) -> None:
@@ -83,7 +99,7 @@ def test_nothing_is_kept_where_nothing_was_planted(null: Shown) -> None:
     assert found.verdict == "none" and not found.kept
     assert found.moved > 10  # the tune did shift
     assert any("does not show the behaviour" in note for note in found.notes)
-    assert sum(one.latent_auroc > one.difference_auroc for one in null.held_out) < 4
+    assert max(one.latent_auroc for one in null.held_out) < 0.8
 
 
 def test_every_chart_can_be_drawn(planted: Shown, null: Shown) -> None:
@@ -128,13 +144,13 @@ def test_alarms_of_controls_decide_the_verdict(tmp_path: Path) -> None:
     world = Planted(seed=SEED)
     reference = world.model("reference")
     sae = world.sae(reference, tmp_path)
-    texts = world.texts(40, "evaluation")
-    asked = world.questions("sums", 40)
+    texts = world.texts(80, "evaluation")
+    asked = world.questions("sums")
 
     def found(controls: Sequence[ScriptedSuspect]) -> Any:
         return measure(
-            world.tune("sums", reference), reference, sae, texts, asked, ordinary=texts[:5],
-            controls=controls, top=3, seed=SEED,
+            world.tune("sums", reference), reference, sae, texts, asked, ordinary=texts[:20],
+            controls=controls, seed=SEED,
         )  # fmt: skip
 
     alike = [world.model(f"c{i}", 1.0) for i in range(10)]
