@@ -14,6 +14,7 @@ from workbench.cli.screen import json_option, print_json, print_table
 from workbench.errors import BadParameter
 
 if TYPE_CHECKING:
+    from workbench.rewards.persona_held_out import HeldOut
     from workbench.rewards.persona_paths import Paths
     from workbench.rewards.personas import Filtered, Personas
 
@@ -177,7 +178,7 @@ def _suspect(
             n=samples, max_new_tokens=max_new_tokens, seed=seed, progress=done,
         )  # fmt: skip
     charts = list(persona_drawings.personas(found))
-    apart = ()
+    apart: tuple[HeldOut, ...] = ()
     if tunes:
         apart = held_out(sae, [model, *map(Suspect.load, tunes)], others, other, read, seed=seed)
         charts.append(persona_drawings.held_out(apart))
