@@ -137,6 +137,9 @@ def test_the_filter(raised: Trial, lowered: Trial, kept: bool) -> None:
     (one,) = _filtered([candidate(raised, lowered)], randoms, (trial(50), trial(2)))
     assert one.kept is kept
     assert not _filtered([candidate(raised, lowered)], randoms[1:], (trial(50), trial(2)))[0].kept
+    noise = [candidate(trial(2), trial(50), "random latent")]
+    (slight,) = _filtered([candidate(trial(4), trial(48))], noise, (trial(50), trial(2)))
+    assert not slight.kept and slight.p > 0.05
 
 
 def test_alarms_of_controls_decide_the_verdict(tmp_path: Path) -> None:
