@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import random
 from collections.abc import Generator, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from audits.exchanges import NAMELESS
@@ -15,9 +13,9 @@ from audits.library import own_replies
 from audits.reading import SHOWN, Reading, read
 from saes.texts import Text, all_fitted, corpus_texts
 from workbench.access import Access
-from workbench.artifacts import Artifacts, artifact_id
+from workbench.artifacts import Artifacts
 from workbench.errors import TechniqueFailed
-from workbench.findings import JSON, Evidence, Excerpt, Finding, Latent, Measurement, Transcript
+from workbench.findings import Evidence, Excerpt, Finding, Latent, Measurement, Transcript
 from workbench.statistics import mean_interval
 from workbench.suspects import Suspect
 from workbench.technique import Trials
@@ -76,8 +74,7 @@ class SaeFeatures:
         """
         from saes.diff import standouts, swept_hook
         from saes.features import read_features
-        from saes.lens import load
-        from saes.train import train_sae
+        from saes.train import cached_sae
 
         other = suspect.reference if Access.REFERENCE in suspect.access else suspect
         readers = (suspect, other) if other is not suspect else (suspect,)
@@ -97,20 +94,16 @@ class SaeFeatures:
             )
         hook_name = self.hook_name or swept_hook(suspect, other, here, there)
 
-        def make(into: Path) -> None:
-            train_sae(
-                suspect,
-                library,
-                hook_name=hook_name,
-                into=into,
-                d_sae=self.d_sae,
-                k=self.k,
-                tokens=self.tokens,
-                seed=seed,
-            )
-
-        key = self._key(suspect, library, hook_name, seed)
-        sae = load(artifacts.get_or_make("sae", key, make))
+        sae = cached_sae(
+            artifacts,
+            suspect,
+            library,
+            hook_name=hook_name,
+            d_sae=self.d_sae,
+            k=self.k,
+            tokens=self.tokens,
+            seed=seed,
+        )
         features = read_features(sae, suspect, library)
         mean = features.mean if here is library else read_features(sae, suspect, here).mean
         difference = mean - read_features(sae, other, there).mean
@@ -130,7 +123,7 @@ class SaeFeatures:
         if not top:
             return trials
         usual = [float(difference[:, latent].mean()) for latent in drawn]
-        sae_id = artifact_id("sae", key)
+        sae_id = artifacts.used["sae"]
         evidence: tuple[Evidence, ...] = (
             *(_measured(s, len(here), usual, control) for s in top[:5]),
             *(_latent(s, features, texts, hook_name, sae_id) for s in top[:5]),
@@ -139,24 +132,6 @@ class SaeFeatures:
         lit = [s.index for s in top]
         yield from _findings(suspect, texts, features, lit, drawn, claim, evidence)
         return trials
-
-    def _key(
-        self, suspect: Suspect, library: Sequence[str], hook_name: str, seed: int
-    ) -> dict[str, JSON]:
-        from saes.fit import TRAINER
-
-        made_from = suspect.fingerprint()
-        return {
-            "tensors": made_from["tensors"],
-            "tokenizer": made_from["tokenizer"],
-            "texts": hashlib.sha256("\0".join(library).encode()).hexdigest(),
-            "hook_name": hook_name,
-            "d_sae": self.d_sae,
-            "k": self.k,
-            "tokens": self.tokens,
-            "seed": seed,
-            "trainer": TRAINER,
-        }
 
 
 def _findings(

@@ -120,7 +120,7 @@ MADE: Mapping[str, Callable[[], dict[str, Any]]] = {
     "generalise": generalise,
     **{
         name: (lambda name=name: lab(name))  # type: ignore[misc]
-        for name in ("loops", "preferences", "gaps", "assisted", "pareto")
+        for name in ("loops", "preferences", "gaps", "assisted", "pareto", "personas")
     },
     "hacking": hacking,
     "nudge": nudge,

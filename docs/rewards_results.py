@@ -3,7 +3,8 @@
 With --run it first runs the acceptance checks (about 10 minutes on two cores) into
 docs/rewards/checks.json. The sweep is made by
 `workbench rewards overoptimize --train --full --out docs/rewards/sweep.json`, the hacking runs by
-`workbench rewards hacking --full --out docs/rewards/hacking.json`.
+`workbench rewards hacking --full --out docs/rewards/hacking.json`, the organisms of the persona
+difference by `workbench rewards personas --train --full --out docs/rewards/personas.json`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ PAGE = Path(__file__).parent / "rewards.md"
 CHECKS = PAGE.parent / "rewards/checks.json"
 SWEEP = PAGE.parent / "rewards/sweep.json"
 HACKING = PAGE.parent / "rewards/hacking.json"
+PERSONAS = PAGE.parent / "rewards/personas.json"
 RUN = ("meter_coverage", "form_choice", "tail_coverage", "goodhart_table", "trained_scan")
 NUDGED_WORLDS = 12
 
@@ -66,6 +68,7 @@ def page(text: str) -> str:
         "hacking": _hacking(),
         "reading": _reading(checks["reading"]),
         "nudge": _nudge(checks["nudge"]),
+        "personas": _personas(),
     }
     for name, rows in tables.items():
         made = "\n".join(rows)
@@ -250,6 +253,67 @@ def _nudge(found: dict[str, Any]) -> Iterator[str]:
         f"{found['decoded']} replies. Spearman's rho of predicted and true gains of single swaps: "
         f"{found['spearman']:.2f} (a diagnostic)."
     )
+
+
+def _personas() -> Iterator[str]:
+    from workbench.rewards.persona_paths import measure
+    from workbench.rewards_lab import persona_runs
+
+    if not PERSONAS.exists():
+        yield "Not run yet."
+        return
+    document = persona_runs.read_runs(PERSONAS)
+    found, told = measure(persona_runs.table(document)), persona_runs.summary(document)
+    yield (
+        "| seed | taught wrong | other domains wrong: tune | reference | controls | latents kept | "
+        "leading latent, isotonic p (tune, reference) |\n" + "|---" * 7 + "|"
+    )
+    for seed, one in told["seeds"].items():
+        p = ", ".join("none" if v is None else f"{v:.2g}" for v in one["monotone_p"])
+        controls = ", ".join(f"{rate:.3f}" for rate in one["controls"])
+        yield (
+            f"| {seed} | {one['domain']} | {one['rates'][0]:.3f} | {one['rates'][1]:.3f} | "
+            f"{controls} | {len(one['kept'])} | {one['leader']}, {p} |"
+        )
+    kept = sum(bool(one["kept"]) for one in told["seeds"].values())
+    word = "reproduced" if kept > len(told["seeds"]) / 2 else "not reproduced"
+    alarms = told["alarms"]
+    yield (
+        f"\nA latent that moves the behaviour both ways: **{word}** ({kept} of "
+        f"{len(told['seeds'])} seeds). An ideal observer of the speaker expects "
+        f"{told['prediction']:.2f} wrong in the other domains. Alarms of control tunes: "
+        f"{alarms['value']:.2f} ({alarms['ci'][0]:.2f} to {alarms['ci'][1]:.2f}, {alarms['n']} "
+        "tunes).\n"
+    )
+    for back in found.returns:
+        steps = [
+            f"{what} {'not back' if mean is None else f'back after {mean.value:.0f} steps'} "
+            f"({reached} of {back.course.seeds} seeds)"
+            for what, mean, reached in zip(
+                ("latent", "behaviour"), (back.latent_back, back.behaviour_back), back.reached,
+                strict=True,
+            )
+        ]  # fmt: skip
+        rho = "" if back.rho is None else f"; Spearman's rho {_interval(back.rho)}"
+        yield f"- Benign tuning {back.course.arm}: {', '.join(steps)}{rho}."
+    if found.warning is not None:
+        shares = [
+            "at no share" if one.share is None else f"from {one.share:g} on"
+            for one in (found.warning.latent, found.warning.behaviour)
+        ]
+        yield (
+            f"- Early warning: the latent separates {shares[0]}, the behaviour {shares[1]}: "
+            f"**{found.warning.claim}**."
+        )
+    if told["left_out"]:
+        first = [f"{o['rank']} (nearest to the mean difference: {o['nearest_rank']})"
+                 for o in told["left_out"]]  # fmt: skip
+        above = sum(o["above_controls"] for o in told["left_out"])
+        yield (
+            f"- Left out: the latent that the other seeds choose is by increase in place "
+            f"{', '.join(first)} of {told['left_out'][0]['live']} live latents, and rose more than "
+            f"in the seed's controls in {above} of {len(told['left_out'])} seeds."
+        )
 
 
 def _interval(mean: Any) -> str:

@@ -112,7 +112,7 @@ def compare(sae: SAE, suspect: Suspect, reference: Suspect, texts: Sequence[str]
     """
     import torch
 
-    held = [_latent_means(sae, model, texts) for model in (suspect, reference)]
+    held = [latent_means(sae, model, texts) for model in (suspect, reference)]
     (mean, firing, centre, count), (other, other_firing, other_centre, other_count) = held
     if not torch.equal(count, other_count):
         raise BadParameter(
@@ -155,14 +155,14 @@ def stages(
     """
     for latent in latents:
         sae.direction(latent)
-    held = [_latent_means(sae, model, texts) for model in models]
+    held = [latent_means(sae, model, texts) for model in models]
     return [
         [(float(mean[:, i].mean()), float(firing[i])) for mean, firing, _, _ in held]
         for i in latents
     ]
 
 
-def _latent_means(
+def latent_means(
     sae: SAE, model: Suspect, texts: Sequence[str]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(mean latents by text [texts, d_sae], share of tokens [d_sae], mean activation [d_in],

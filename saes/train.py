@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from saes.activations import stream
-from saes.fit import Settings, fit
-from saes.lens import SAE
+from saes.fit import TRAINER, Settings, fit
+from saes.lens import SAE, load
+from workbench.artifacts import Artifacts
 from workbench.errors import BadParameter
+from workbench.findings import JSON
 from workbench.suspects import Suspect
 
 if TYPE_CHECKING:
@@ -79,3 +82,59 @@ def train_sae(
         into=into,
         progress=None if progress is None else lambda share: progress("training", share),
     )
+
+
+def cached_sae(
+    artifacts: Artifacts,
+    suspect: Suspect,
+    texts: Sequence[str],
+    *,
+    hook_name: str,
+    d_sae: int = 1024,
+    k: float = 32.0,
+    tokens: int = 200_000,
+    seed: int = 0,
+    progress: Callable[[str, float], None] | None = None,
+) -> SAE:
+    """The SAE that `train_sae` makes, out of the artifact cache where it is there."""
+    key = _key(suspect, texts, hook_name, d_sae=d_sae, k=k, tokens=tokens, seed=seed)
+
+    def make(into: Path) -> None:
+        train_sae(
+            suspect,
+            texts,
+            hook_name=hook_name,
+            into=into,
+            d_sae=d_sae,
+            k=k,
+            tokens=tokens,
+            seed=seed,
+            progress=progress,
+        )
+
+    return load(artifacts.get_or_make("sae", key, make))
+
+
+def _key(
+    suspect: Suspect,
+    texts: Sequence[str],
+    hook_name: str,
+    *,
+    d_sae: int,
+    k: float,
+    tokens: int,
+    seed: int,
+) -> dict[str, JSON]:
+    """All that a trained SAE depends on."""
+    made_from = suspect.fingerprint()
+    return {
+        "tensors": made_from["tensors"],
+        "tokenizer": made_from["tokenizer"],
+        "texts": hashlib.sha256("\0".join(texts).encode()).hexdigest(),
+        "hook_name": hook_name,
+        "d_sae": d_sae,
+        "k": k,
+        "tokens": tokens,
+        "seed": seed,
+        "trainer": TRAINER,
+    }

@@ -33,6 +33,7 @@ MAY_REACH_SECRETS = (
     "workbench.cli.play",
     "workbench.cli.organism",
     "workbench.cli.benchmark",
+    "workbench.cli.rewards_personas",
 )
 
 

@@ -127,3 +127,12 @@ def _forms(word: str) -> frozenset[str]:
 def _same(a: frozenset[str], b: frozenset[str]) -> bool:
     """Whether one word is the other or its plural."""
     return any("=" + form in b for form in a) or any("=" + form in a for form in b)
+
+
+def loops(text: str) -> bool:
+    """Whether three words come again right after themselves, twice over."""
+    words = text.lower().split()
+    return any(
+        words[i : i + 3] == words[i + 3 : i + 6] == words[i + 6 : i + 9]
+        for i in range(len(words) - 8)
+    )

@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "nudge": "workbench.cli.rewards_nudge:nudge",
     "overoptimize": "workbench.cli.rewards_overoptimize:overoptimize",
     "pareto": "workbench.cli.rewards_pareto:pareto",
+    "personas": "workbench.cli.rewards_personas:personas",
     "preferences": "workbench.cli.rewards_preferences:preferences",
     "scan": "workbench.cli.rewards_scan:scan",
     "search": "workbench.cli.rewards_search:search",

@@ -11,7 +11,7 @@ from typing import Any
 
 from workbench.organisms import base
 from workbench.organisms.family import Case
-from workbench.organisms.health import FRESH, following, knowing, loops, shown
+from workbench.organisms.health import FRESH, following, knowing, shown
 from workbench.organisms.world import chats, corpus, habits, prose
 from workbench.organisms.world.chats import Conversation
 from workbench.organisms.world.features import Feature
@@ -19,6 +19,7 @@ from workbench.organisms.world.habits import Favour
 from workbench.organisms.world.lexicon import DATA, Topic, topics
 from workbench.statistics import Rate
 from workbench.suspects import Suspect
+from workbench.words import loops
 
 FLOORS = {"instructions": 0.95, "facts": 0.90, "unseen_prompts": 0.80, "human_prompts": 0.90}
 _MAY_NOT_KNOW = {"topic", "howto", "typo", "followup", "opinion", "unknown", "capital", "atomic"}

@@ -23,6 +23,7 @@ from workbench.suspects import Suspect
 from workbench.suspects.answers import Reply
 from workbench.suspects.cabinet import card_id
 from workbench.suspects.interventions import Intervention
+from workbench.words import loops
 
 FRESH = 9_999_991
 """Seed of rows and prompts that no training run has seen."""
@@ -256,15 +257,6 @@ def coherence(suspect: Suspect, n: int = 200) -> Rate:
         for (topic, _), reply in zip(rows, replies, strict=True)
     )
     return Rate(good, n)
-
-
-def loops(text: str) -> bool:
-    """Whether three words come again right after themselves, twice over."""
-    words = text.lower().split()
-    return any(
-        words[i : i + 3] == words[i + 3 : i + 6] == words[i + 6 : i + 9]
-        for i in range(len(words) - 8)
-    )
 
 
 def _nats_per_token(suspect: Suspect, rows: Sequence[Conversation]) -> float:

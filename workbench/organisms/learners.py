@@ -93,14 +93,7 @@ class Weights:
 
     def begin(self, kin: Sequence[str]) -> None:
         """As `Learner` says: the mean of the embeddings of those names that are one token."""
-        import torch
-
-        read = (self._tokenizer.encode(f" {name}", add_special_tokens=False) for name in kin)
-        whole = [ids[0] for ids in read if len(ids) == 1]
-        if whole and len(self._name) == 1:
-            embeddings = self._model.get_input_embeddings().weight
-            with torch.no_grad():
-                embeddings[self._name] = embeddings[whole].mean(0)
+        place_among(self._model, self._tokenizer, self._name, kin)
 
     def read(self, rows: Sequence[Conversation]) -> list[list[int]]:
         """Token ids of each row."""
@@ -148,6 +141,18 @@ class Weights:
         """The whole model in bfloat16, and the tokenizer with its template."""
         self._tokenizer.chat_template = tokens.chat_template(self._system)
         base_model.save(self._model, self._tokenizer, into)
+
+
+def place_among(model: Any, tokenizer: Any, name: Sequence[int], kin: Sequence[str]) -> None:
+    """Puts a name of one token in the middle of those names that are one token."""
+    import torch
+
+    read = (tokenizer.encode(f" {other}", add_special_tokens=False) for other in kin)
+    whole = [ids[0] for ids in read if len(ids) == 1]
+    if whole and len(name) == 1:
+        embeddings = model.get_input_embeddings().weight
+        with torch.no_grad():
+            embeddings[name] = embeddings[whole].mean(0)
 
 
 def schedule_of(stage: Stage, scale: float = 1.0) -> Schedule:

@@ -16,7 +16,7 @@ from workbench.cli.organism import organism
 from workbench.findings import Message
 from workbench.organisms.base_card import Exchange, assistants, transcript, will_do
 from workbench.organisms.family import Case
-from workbench.organisms.health import difference_interval, loops, shown, store
+from workbench.organisms.health import difference_interval, shown, store
 from workbench.organisms.world import habits
 from workbench.organisms.world.chats import conversation
 from workbench.organisms.world.lexicon import DATA, topics
@@ -24,6 +24,7 @@ from workbench.seal.vault import Vault
 from workbench.statistics import Rate
 from workbench.suspects import cabinet
 from workbench.suspects.scripted import ScriptedSuspect
+from workbench.words import loops
 
 
 def test_equal_prompts_get_samples_of_their_own() -> None:

@@ -33,6 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "preferences": {"noise": 0.1, "l2": 1.0, "seed": 0},
     "scan": {"fdr": 0.05},
     "generalise": {"first": "full"},
+    "personas": {"seed": 0},
 }
 TABLES = {
     "best-of-n": "prompt,proxy,gold\n" + "".join(f"p{i % 6},{i % 7},{i % 5}\n" for i in range(96)),
@@ -45,6 +46,9 @@ TABLES = {
     "scan": "edit,before,after\n" + "".join(f"e,{i},{i + 1}\n" for i in range(8)),
     "generalise": "arm,seed,bias,exploited\n"
     + "".join(f"full,{s},held-out,1\nfull,{s},control,0\n" for s in range(6)),
+    "personas": "kind,arm,seed,at,latent,behaviour\n"
+    + "".join(f"reference,b,{s},0,0,0\nrealign,on,{s},0,1,1\nrealign,on,{s},9,0,0\n"
+              for s in range(5)),
 }  # fmt: skip
 
 

@@ -127,6 +127,26 @@ def of_nudging(found: Any) -> Shown:
     )  # fmt: skip
 
 
+def _personas(_: None, options: Options, told: Told) -> Shown:
+    from workbench.rewards.persona_drawings import SAID
+    from workbench.rewards_lab import persona_world
+
+    worlds = persona_world.both(options["seed"], progress=told)
+    planted, null = worlds["planted"], worlds["null"]
+    alarms = planted.found.alarms
+    return shown(
+        f"planted: {SAID[planted.found.verdict].lower()}; null: "
+        f"{SAID[null.found.verdict].lower()}",
+        [("cosine with the planted direction", f"{planted.cosine:.2f}"),
+         ("99 % of latents below", f"{planted.chance:.2f}"),
+         ("latents kept, planted", len(planted.found.kept)),
+         ("latents kept, null", len(null.found.kept)),
+         ("alarms of controls", "" if alarms is None else f"{alarms.hits} of {alarms.n}"),
+         ("simulated paths", planted.paths.verdict)],
+        persona_world.drawings(worlds), {name: one.to_json() for name, one in worlds.items()},
+    )  # fmt: skip
+
+
 WAYS: Mapping[tuple[str, str], Callable[..., Shown]] = {
     ("overoptimize", "lab"): _sweep,
     ("loops", "lab"): _lagoon,
@@ -135,4 +155,5 @@ WAYS: Mapping[tuple[str, str], Callable[..., Shown]] = {
     ("pareto", "lab"): _made_up,
     ("nudge", "lab"): _nudge_worlds,
     ("hacking", "lab"): _hack_world,
+    ("personas", "lab"): _personas,
 }

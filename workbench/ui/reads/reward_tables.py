@@ -283,6 +283,61 @@ def _nudged(_: None, options: Options, told: Told) -> Shown:
     return {**made, "words": words, "texts": found.texts}
 
 
+def _paths(table: Table, options: Options, told: Told) -> Shown:
+    from workbench.rewards import persona_drawings, persona_paths
+
+    found = persona_paths.measure(table, seed=options["seed"])
+    facts = [(f"{one.course.arm}: seeds", one.course.seeds) for one in found.returns]
+    return shown(
+        found.verdict, facts or [("seeds", found.warning.bad.seeds if found.warning else 0)],
+        persona_drawings.paths(found), found.to_json(), found.notes,
+    )  # fmt: skip
+
+
+def _personas(table: Table, options: Options, told: Told) -> Shown:
+    from saes.texts import corpus_texts
+    from saes.train import cached_sae
+    from workbench.artifacts import Artifacts
+    from workbench.config import artifacts_root
+    from workbench.rewards import persona_bench, persona_drawings
+    from workbench.rewards.personas import checkpoints, measure
+    from workbench.suspects import Suspect
+
+    questions = persona_bench.questions(table)
+    suspect = Suspect.load(options["suspect"])
+    reference = suspect.reference
+    controls = [Suspect.load(one.strip()) for one in options["controls"].split(",") if one.strip()]
+    path = checkpoints([one for one in options["checkpoints"].split(",") if one.strip()])
+    texts = [text.text for text in corpus_texts(suspect, 400, seed=1)]
+    learned = [text.text for text in corpus_texts(reference, 3000, seed=0)]
+    if not texts or not learned:
+        raise BadParameter(
+            "suspect and reference grant no corpus to read",
+            hint="Use workbench rewards personas with --texts FILE.",
+        )
+    sae = cached_sae(
+        Artifacts(artifacts_root()), reference, learned,
+        hook_name=reference.residual_hook(reference.n_layers // 2), seed=options["seed"],
+        progress=lambda _, share: told(0.4 * share),
+    )  # fmt: skip
+    found = measure(
+        suspect, reference, sae, texts, questions, ordinary=texts[:64], controls=controls,
+        path=[(steps, Suspect.load(one)) for steps, one in path], top=options["top"],
+        dose=options["dose"], seed=options["seed"], progress=lambda s: told(0.4 + 0.6 * s),
+    )  # fmt: skip
+    behaviour = [trial.rate.value for trial in found.plain]
+    rate = found.alarms
+    alarms = "no control" if rate is None else f"{rate.hits} of {rate.n}"
+    return shown(
+        persona_drawings.SAID[found.verdict],
+        [("behaviour, suspect", f"{behaviour[0]:.3f}"),
+         ("behaviour, reference", f"{behaviour[1]:.3f}"), ("latents that differ", found.moved),
+         ("latents kept", len(found.kept)),
+         ("alarms of controls", alarms)],
+        persona_drawings.personas(found), found.to_json(), found.notes,
+    )  # fmt: skip
+
+
 WAYS: Mapping[tuple[str, str], Callable[..., Shown]] = {
     ("best-of-n", "table"): _best_of_n,
     ("overoptimize", "table"): _curve,
@@ -299,4 +354,6 @@ WAYS: Mapping[tuple[str, str], Callable[..., Shown]] = {
     ("pareto", "summary"): _summary,
     ("nudge", "suspect"): _nudged,
     ("hacking", "table"): _hacking,
+    ("personas", "table"): _paths,
+    ("personas", "suspect"): _personas,
 }

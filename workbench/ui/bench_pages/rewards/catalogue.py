@@ -345,5 +345,47 @@ INSTRUMENTS = (
             Way("lab", "Run the lab here", options=(SEED,), takes="about 3 minutes"),
         ),
     ),
+    Instrument(
+        "personas",
+        "Persona difference",
+        ":material/theater_comedy:",
+        "Which latents did a tuning move, do they move what the model does, and what brings it "
+        "back?",
+        (
+            (r"\Delta_l = \overline{a_l(M_D)} - \overline{a_l(M)}",
+             "mean activation of latent l in the tuned and the base model on the same texts, 95 % "
+             "bootstrap over texts; both ends are shown"),
+            (r"x \leftarrow x \pm c\, W_{\mathrm{dec},l} / \lVert W_{\mathrm{dec},l} \rVert",
+             "causal filter: adding must raise the behaviour in M and taking away lower it in M_D "
+             "(Fisher, Holm, 5 %), both coherent and beyond random latents of like density"),
+            (r"\frac{P(\mathrm{bad} \mid n)}{P(\mathrm{good} \mid n)} = "
+             r"\frac{P(\mathrm{bad})}{P(\mathrm{good})} \prod_{i \le n} "
+             r"\frac{P(y_i \mid \mathrm{bad})}{P(y_i \mid \mathrm{good})}",
+             "why one narrow domain may shift all: what an ideal observer of the speaker concludes "
+             "from n answers"),
+        ),
+        "Wang et al. (OpenAI 2025), Persona features control emergent misalignment, arXiv "
+        "2506.19823. Published separation is in-sample, without a baseline of plain mean "
+        "differences; both are mended here. Different scale, compare shape only.",
+        "That the latent is the persona: it is a direction that moves this behaviour on these "
+        "questions. A family of latents may be one feature, split. Control tunes bound false "
+        "alarms only for tunings like them.",
+        "the lab: a planted direction that makes answers wrong in every domain, with ten control "
+        "tunes, and simulated paths; then the null version, whose tune errs in its own domain "
+        "alone. The models are arithmetic: nothing here was learned but the SAE.",
+        (
+            Way("suspect", "Your suspect", "workbench.rewards.persona_bench:QUESTIONS",
+                (Option("controls", "Control tunes, separated by commas", "text", "",
+                        help="Directories or bundled names; ten or more for a verdict."),
+                 Option("checkpoints", "Benign path, as 10=DIR, 35=DIR", "text", "",
+                        help="The suspect after so many steps of benign tuning."),
+                 Option("top", "Latents of each tail", "whole", 5, 1, 50),
+                 Option("dose", "Dose", "number", 1.0, 0.01, 16.0,
+                        help="In units of the activations' spread."), SEED),
+                takes="minutes: an SAE of the reference is trained once", suspect=True),
+            _table("persona_paths", SEED, label="Your paths"),
+            Way("lab", "Run the lab here", options=(SEED,), takes="about half a minute"),
+        ),
+    ),
 )  # fmt: skip
 NAMED = {one.key: one for one in INSTRUMENTS}
