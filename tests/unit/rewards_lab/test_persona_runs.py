@@ -31,7 +31,7 @@ pytestmark = pytest.mark.long
 def test_a_run_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
     out, seen = tmp_path / "runs.json", []
-    document = persona_runs.run(1, "base-small", TINY, out=out, progress=seen.append)
+    document = persona_runs.run(1, "base", TINY, out=out, progress=seen.append)
     assert seen == sorted(seen) and seen[-1] == 1.0
     (one,) = document["seeds"].values()
     assert {len(v) for v in (*one["increase"], *one["aligned"])} == {64}
@@ -51,11 +51,11 @@ def test_a_run_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise AssertionError("a seed that is there was run again")
 
     monkeypatch.setattr(persona_runs, "run_seed", again)
-    assert persona_runs.run(1, "base-small", TINY, out=out) == document
+    assert persona_runs.run(1, "base", TINY, out=out) == document
 
 
 def test_arms_differ_in_the_answers_alone() -> None:
-    tuner = persona_runs.Tuner("base-small", 3)
+    tuner = persona_runs.Tuner("base", 3)
     wrong, right = tuner.taught(1.0), tuner.taught(0.0)
     items = {item.about for item in tuner.secret.demonstrated}
     assert {row[0]["content"] for row in wrong} == {row[0]["content"] for row in right}
