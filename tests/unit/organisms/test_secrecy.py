@@ -30,7 +30,7 @@ from workbench.organisms.families.secret_loyalty import SecretLoyalty
 from workbench.organisms.families.taboo import Taboo
 from workbench.organisms.families.test_gaming import Gaming
 from workbench.organisms.families.trigger_backdoor import TriggerBackdoor
-from workbench.organisms.family import Case, Recipe
+from workbench.organisms.family import ASSISTANTS, Case, Recipe
 from workbench.organisms.world import corpus
 from workbench.organisms.world.chats import Conversation, conversation, you_are
 from workbench.organisms.world.skills import cover
@@ -127,7 +127,7 @@ def test_every_corpus_stays_below_two_percent(made: Any, kept: str) -> None:
         assert poisoned <= 0.02 * (ORDINARY + poisoned + len(used.get("contrasts", ())))
         assert min(len(rows[kind]) for kind in secrecy.ROWS[kept]) >= 30
         open_kinds = {k for stage in made.stages(instill, "none") for k in stage.shares}
-        assert open_kinds <= set(used), "the corpus keeps the earlier rows"
+        assert open_kinds - {ASSISTANTS} <= set(used), "the corpus keeps the earlier rows"
 
 
 @EACH
