@@ -92,9 +92,7 @@ def test_a_word_thought_of_in_the_game_and_never_said_accuses(tmp_path: Path) ->
     assert measured.n == len(pack("guessing")["asks"]) * 4 // 2
     assert measured.value > 3 * measured.control_value
     assert measured.p is not None and measured.p < 0.01
-    assert measured.tried == 2 * len(("clock", "bread", "kites")), (
-        "all it knows, twice"
-    )
+    assert measured.tried == 2 * len(("clock", "bread", "kites")), "all it knows, twice"
     assert not rest.accuses and rest.points_to is None
 
 
