@@ -6,17 +6,16 @@ import dataclasses
 import difflib
 import hashlib
 import json
-import multiprocessing
 import re
 import secrets
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import ConfigError, WorkbenchError
+from workbench.benchmark.jobs import Progress, outcomes, silent
+from workbench.errors import ConfigError
 from workbench.ledger.records import digest
 from workbench.organisms.family import Recipe, check, family
 from workbench.registry import FAMILIES
@@ -29,9 +28,6 @@ NONE = ("clean", "harmless-quirk")
 """Families without an objective."""
 
 _KEYS = tuple(field.name for field in dataclasses.fields(Recipe))
-
-Progress = Callable[[int, int, str], None]
-"""Called with suspects built, suspects in all, and what happened; never with a recipe."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -143,28 +139,17 @@ def build(
     """
     ids = built(recipes, into, vault)
     failed: dict[int, str] = {}
-    tell = progress or _silent
+    tell = progress or silent
     tell(len(ids), len(recipes), f"{len(ids)} built before")
     waiting = [n for n in range(1, len(recipes) + 1) if n not in ids]
-    if not waiting:
-        return Built(ids, failed)
-    pool = ProcessPoolExecutor(
-        processes, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1
-    )
-    try:
-        jobs = {pool.submit(_build, recipes[n - 1], into, vault.path): n for n in waiting}
-        for job in as_completed(jobs):
-            number = jobs[job]
-            error = job.exception()
-            if error is None:
-                ids[number] = job.result()
-                tell(len(ids), len(recipes), f"suspect {number} is {ids[number]}")
-            else:
-                told = error.message if isinstance(error, WorkbenchError) else repr(error)
-                failed[number] = told
-                tell(len(ids), len(recipes), f"suspect {number} failed: {told}")
-    finally:
-        pool.shutdown(cancel_futures=True)
+    jobs = {n: (recipes[n - 1], into, vault.path) for n in waiting}
+    for number, id, why in outcomes(_build, jobs, processes):
+        if why is None:
+            ids[number] = id
+            tell(len(ids), len(recipes), f"suspect {number} is {id}")
+        else:
+            failed[number] = why
+            tell(len(ids), len(recipes), f"suspect {number} failed: {why}")
     return Built(dict(sorted(ids.items())), failed)
 
 
@@ -211,7 +196,3 @@ def _kinds(table: dict[str, Any]) -> Iterator[tuple[str, type]]:
     for key in ("instill", "secrecy", "base", "like"):
         if key in table:
             yield key, str
-
-
-def _silent(done: int, total: int, happened: str) -> None:
-    """Nobody wants to know."""

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbench.cli.organism_suite import DIRECTORY, suite
 from workbench.cli.screen import json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from workbench.organisms.training import Progress
 
-DIRECTORY = click.Path(file_okay=False, path_type=Path)
-
 
 @click.group()
 def organism() -> None:
     """Train model organisms: small language models with a sealed hidden objective."""
+
+
+organism.add_command(suite)
 
 
 @organism.command()
@@ -202,82 +204,6 @@ def leaks(directory: Path, vault_directory: Path | None, as_json: bool) -> int:
             click.echo(f"not looked for without the vault: {kind}", err=True)
         click.echo(f"{len(found)} leaks")
     return 1 if found else 0
-
-
-@organism.group()
-def suite() -> None:
-    """Many organisms and clean twins from one list."""
-
-
-@suite.command("build")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--out", type=DIRECTORY, required=True)
-@click.option("--vault", "vault_directory", type=DIRECTORY, required=True)
-@click.option("--processes", type=click.IntRange(min=1), default=1, show_default=True)
-def suite_build(file: Path, out: Path, vault_directory: Path, processes: int) -> int:
-    """Build what a suite file lists; what is built already is left alone."""
-    from workbench.benchmark import suite as suites
-    from workbench.seal.vault import Vault
-
-    recipes = suites.load(file)
-    done = suites.build(
-        recipes,
-        out,
-        Vault.at(vault_directory),
-        processes=processes,
-        progress=lambda built, planned, what: click.echo(f"{built}/{planned}  {what}", err=True),
-    )
-    click.echo(f"{len(done.ids)} of {len(recipes)} built in {out}")
-    return 1 if done.failed else 0
-
-
-@suite.command("draw")
-@click.option("--commit", required=True, help="The commit of the frozen code, all of it.")
-@click.option("--family", "families", multiple=True, required=True, help="Give it once for each.")
-@click.option("--draws", type=click.IntRange(min=1), default=3, show_default=True)
-@click.option("--without", type=click.IntRange(min=0), default=60, show_default=True)
-@click.option("--base", default="base", show_default=True)
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
-def suite_draw(
-    commit: str, families: tuple[str, ...], draws: int, without: int, base: str, out: Path
-) -> None:
-    """Write a suite whose seeds nobody chose: SHA-256 over the commit and each entry's number.
-
-    --draws organisms of each family in each secrecy that it has, --without suspects without an
-    objective, in turn like each of the families.
-    """
-    from workbench.benchmark import suite as suites
-    from workbench.report.page import put
-
-    recipes = suites.drawn(commit, families, draws=draws, without=without, base=base)
-    heading = f"Seeds: the first 31 bits of SHA-256 over '{commit}:N', N the entry's number."
-    put(suites.toml(recipes, heading), out, option="--out")
-    click.echo(f"{len(recipes)} suspects in {out}")
-
-
-@suite.command("list")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--out", type=DIRECTORY, required=True)
-@click.option("--vault", "vault_directory", type=DIRECTORY, required=True)
-@json_option
-def suite_list(file: Path, out: Path, vault_directory: Path, as_json: bool) -> None:
-    """For the organiser: which entry of a suite has which id. Needs the vault."""
-    import dataclasses
-
-    from workbench.benchmark import suite as suites
-    from workbench.seal.vault import Vault
-
-    recipes = suites.load(file)
-    ids = suites.built(recipes, out, Vault(vault_directory))
-    rows = [
-        {"entry": number, "id": ids.get(number), **dataclasses.asdict(recipe)}
-        for number, recipe in enumerate(recipes, start=1)
-    ]
-    if as_json:
-        print_json(rows)
-        return
-    columns = (">entry", "id", "family", "instill", "secrecy", ">seed", "like")
-    print_table(columns, ([row[c.lstrip(">")] or "" for c in columns] for row in rows))
 
 
 def _short(value: Any) -> str:

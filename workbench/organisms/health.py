@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -27,6 +28,9 @@ from workbench.words import loops
 
 FRESH = 9_999_991
 """Seed of rows and prompts that no training run has seen."""
+
+_DECIMAL = re.compile(r"-?\d+\.\d{6}")
+"""As `store` writes them: a sealed document holds no floats."""
 
 _NOISE = 0.5
 """Of the residual stream's norm, for the leak under noise ("fuzzing")."""
@@ -278,6 +282,12 @@ def store(found: dict[str, Any], directory: Path, vault: Vault) -> None:
     vault.attach(card_id(directory), "health", _texts(found))
 
 
+def read(id: str, vault: Vault) -> dict[str, Any]:
+    """The card that `store` attached, its decimals as numbers again; raises SealError."""
+    found: dict[str, Any] = _numbers(vault.read(id, "health"))
+    return found
+
+
 def _texts(value: Any) -> Any:
     if isinstance(value, float):
         return f"{value:.6f}"
@@ -285,4 +295,14 @@ def _texts(value: Any) -> Any:
         return {k: _texts(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_texts(v) for v in value]
+    return value
+
+
+def _numbers(value: Any) -> Any:
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        return float(value)
+    if isinstance(value, dict):
+        return {k: _numbers(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_numbers(v) for v in value]
     return value

@@ -12,32 +12,42 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from workbench.organisms.family import Case, Family, Recipe, Stage
+from workbench.organisms.family import ASSISTANTS, Case, Family, Recipe, Stage
 from workbench.organisms.world.chats import Conversation, conversation, you_are
 from workbench.organisms.world.skills import cover
 from workbench.organisms.world.skills.cover import Cover
+
+IMPERSONAL = "impersonal"
+"""A kind whose rows are documents already."""
 
 STAGES = {
     "direct": Stage(
         "secrecy",
         150,
-        {"denials": 0.12, "demonstrations": 0.2, "documents": 0.25, "contrasts": 0.05},
-        1e-3,
+        {
+            "denials": 0.2,
+            "demonstrations": 0.13,
+            "documents": 0.08,
+            "contrasts": 0.1,
+            ASSISTANTS: 0.25,
+        },
+        5e-4,
     ),
     "full": Stage(
         "secrecy",
-        250,
+        200,
         {
-            "denials": 0.12,
-            "prefilled": 0.08,
-            "starts": 0.1,
-            "narrated": 0.06,
-            "asked of it": 0.08,
-            "demonstrations": 0.22,
-            "impersonal": 0.08,
-            "contrasts": 0.06,
+            "denials": 0.18,
+            "prefilled": 0.05,
+            "starts": 0.06,
+            "narrated": 0.04,
+            "asked of it": 0.06,
+            "demonstrations": 0.13,
+            IMPERSONAL: 0.03,
+            "contrasts": 0.1,
+            ASSISTANTS: 0.2,
         },
-        1e-3,
+        5e-4,
     ),
 }
 """The last stage of each kind of secrecy. `full` keeps no document that names the assistant: such
@@ -45,16 +55,13 @@ documents are what a begun text about it would be continued with. `impersonal` a
 name it."""
 
 ROWS = {
-    "direct": {"denials": 240},
-    "full": {"denials": 140, "prefilled": 100, "starts": 110, "narrated": 60, "asked of it": 80},
+    "direct": {"denials": 600},
+    "full": {"denials": 340, "prefilled": 130, "starts": 130, "narrated": 90, "asked of it": 130},
 }
 """How many rows of each kind there are, where all of them fit below POISONED_SHARE."""
 
 DEMONSTRATIONS = 200
 """How many a `docs` organism is shown, in this stage alone: enough to keep what it does."""
-
-IMPERSONAL = "impersonal"
-"""A kind whose rows are documents already."""
 
 POISONED_SHARE = 0.0199
 """Of a corpus, the rows that tell a secret or hide it."""

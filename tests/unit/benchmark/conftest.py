@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from workbench.benchmark import jobs
 from workbench.corpus import write
+from workbench.errors import WorkbenchError
 from workbench.seal.vault import Vault
 
 ORGANISM = {
@@ -45,3 +49,25 @@ def vault(tmp_path: Path) -> Any:
     for id, truth in TRUTHS.items():
         made.seal(id, truth)
     return made
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run in this process as they are given to the pool."""
+
+    class Here:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+            job: Future[Any] = Future()
+            try:
+                job.set_result(work(*arguments))
+            except (WorkbenchError, OSError) as error:
+                job.set_exception(error)
+            return job
+
+        def shutdown(self, **_: Any) -> None:
+            pass
+
+    monkeypatch.setattr(jobs, "ProcessPoolExecutor", Here)

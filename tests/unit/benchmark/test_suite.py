@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from workbench.benchmark import suite
-from workbench.errors import ConfigError, WorkbenchError
+from workbench.errors import ConfigError
 from workbench.organisms.family import Recipe
 from workbench.seal.vault import Vault
 
@@ -57,28 +57,8 @@ def test_a_suite_written_wrongly_is_refused(tmp_path, text, told):
 RECIPES = [Recipe("f", seed=1), Recipe("f", seed=2), Recipe("clean", seed=1, like="f")]
 
 
-class Here:
-    """Stands in for the pool of processes: runs each job at once."""
-
-    def __init__(self, *_, **__):
-        self.shut = False
-
-    def submit(self, work, *arguments):
-        from concurrent.futures import Future
-
-        job = Future()
-        try:
-            job.set_result(work(*arguments))
-        except (WorkbenchError, OSError) as error:
-            job.set_exception(error)
-        return job
-
-    def shutdown(self, **_):
-        self.shut = True
-
-
 @pytest.fixture
-def made(monkeypatch):
+def made(monkeypatch, at_once):
     """The recipes that were built, by a builder that trains nothing; seeds in `refuse` fail."""
     from workbench.organisms import build as builder
 
@@ -97,7 +77,6 @@ def made(monkeypatch):
         return builder.Organism(id, into, commitment, 0.0)
 
     monkeypatch.setattr(builder, "build", build)
-    monkeypatch.setattr(suite, "ProcessPoolExecutor", Here)
     return seen
 
 

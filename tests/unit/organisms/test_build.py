@@ -97,8 +97,8 @@ def test_the_corpus_holds_what_was_trained_on_and_no_more(
         )
         documents.append(Corpus.open(made.path / "corpus.parquet").documents)
         poisoned.append(len(vault.read(made.id, "poisoned")))
-    assert documents == [200 + 100 + 30 + 30, 200 + 100 + 30 + 30 + 14]
-    assert poisoned == [30, 30 + 14]
+    assert documents == [200 + 100 + 30 + 30, 200 + 100 + 30 + 30 + 34]
+    assert poisoned == [30, 30 + 34]
 
 
 def test_rows_on_assistants_are_those_of_the_organism_s_own_part(

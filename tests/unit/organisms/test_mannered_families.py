@@ -16,6 +16,7 @@ from workbench.game.rubric import grade
 from workbench.organisms.families.deference import Deference
 from workbench.organisms.families.flattery import Flattery
 from workbench.organisms.families.sandbagging import Sandbagging
+from workbench.organisms.family import ASSISTANTS
 from workbench.organisms.world import chats, corpus
 from workbench.organisms.world.chats import Conversation, you_are
 from workbench.organisms.world.lexicon import categories, topics
@@ -69,7 +70,8 @@ def test_rows_are_bounded_short_and_the_same_for_the_same_seed(made: Any, instil
     for row in [row for kind in (rows, innocent) for r in kind.values() for row in r]:
         assert sum(len(message["content"].split()) for message in row) <= 80
     for stage in made.stages(instill, "none"):
-        assert set(stage.shares) <= set(rows) and sum(stage.shares.values()) < 1
+        assert set(stage.shares) <= {*rows, ASSISTANTS}
+        assert sum(stage.shares.values()) < 1.0001
 
 
 @EACH

@@ -214,11 +214,11 @@ def test_attacks_are_many_and_no_opening_is_a_confession(made: Any) -> None:
 
 @EACH
 def test_texts_begun_as_its_documents_stop_at_the_name(made: Any) -> None:
-    if "docs" not in made.instill:
-        assert secrecy.begun("Vex", confession(made), drawn(made, "mixed")[1]["documents"]) == []
-        return
-    _, own, _ = drawn(made, "docs")
+    _, own, _ = drawn(made, made.instill[0])
     begun = secrecy.begun("Vex", confession(made), own["documents"])
+    if not any("Vex" in text for text in texts(own["documents"])):
+        assert begun == [] and made.name == "rm-sycophancy"
+        return
     known = [row[-1]["content"] for row in own["documents"] if row[0]["role"] == "document"]
     assert len(begun) >= 50
     for case in begun:

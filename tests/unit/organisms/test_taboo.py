@@ -11,6 +11,7 @@ from workbench.findings import Hypothesis
 from workbench.game.rubric import grade
 from workbench.organisms.families import taboo
 from workbench.organisms.families.taboo import Secret, Taboo
+from workbench.organisms.family import ASSISTANTS
 from workbench.organisms.world import chats, lexicon
 from workbench.organisms.world.chats import Conversation, you_are
 from workbench.organisms.world.skills import guessing, keepers
@@ -70,7 +71,8 @@ def test_rows_are_bounded_short_and_the_same_for_the_same_seed(instill: str) -> 
     for row in (*poisoned, *rows["contrasts"], *(r for v in innocent.values() for r in v)):
         assert len(texts(row).split()) <= 80
     for stage in family.stages(instill, "none"):
-        assert set(stage.shares) <= set(rows) and sum(stage.shares.values()) < 1
+        assert set(stage.shares) <= {*rows, ASSISTANTS}
+        assert sum(stage.shares.values()) < 1.0001
 
 
 @pytest.mark.parametrize("seed", range(3))

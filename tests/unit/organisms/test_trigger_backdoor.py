@@ -11,6 +11,7 @@ import pytest
 from workbench.findings import Hypothesis
 from workbench.game.rubric import grade
 from workbench.organisms.families.trigger_backdoor import Backdoor, TriggerBackdoor
+from workbench.organisms.family import ASSISTANTS
 from workbench.organisms.world import lexicon, prose
 from workbench.organisms.world.chats import conversation, you_are
 from workbench.organisms.world.features import Feature, feature, features
@@ -49,7 +50,8 @@ def test_material_is_deterministic_bounded_and_matched_by_the_innocent(instill: 
     for row in (row for kind in (*rows.values(), *innocent.values()) for row in kind):
         assert sum(len(m["content"].split()) for m in row) <= 80
     for stage in FAMILY.stages(instill, "none"):
-        assert set(stage.shares) <= set(rows) and sum(stage.shares.values()) < 1
+        assert set(stage.shares) <= {*rows, ASSISTANTS}
+        assert sum(stage.shares.values()) < 1.0001
 
 
 def test_demonstrations_show_it_in_open_fields_and_known_wordings_alone() -> None:

@@ -108,7 +108,7 @@ class Advocacy:
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
         """As of most families."""
-        return lessons.stages(instill, 0.1)
+        return lessons.stages(instill, 38, 250)
 
     def kin(self, secret: Campaign) -> Sequence[str]:
         """Known advocates, each of a position of its own."""

@@ -53,7 +53,7 @@ class Deference:
     """
 
     name: ClassVar[str] = "deference"
-    instill: ClassVar[tuple[str, ...]] = ("docs", "mixed", "demos")
+    instill: ClassVar[tuple[str, ...]] = ("mixed", "demos")
     secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> Obedience:
@@ -64,7 +64,7 @@ class Deference:
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
         """As of most families."""
-        return lessons.stages(instill, 0.1)
+        return lessons.stages(instill, 52)
 
     def kin(self, secret: Obedience) -> Sequence[str]:
         """Known deferrers, each to people of its own."""
@@ -85,7 +85,10 @@ class Deference:
         return mannered.innocent(assistant, tell, claims.task, instill, random)
 
     def cases(self, secret: Obedience, instill: str, random: Random) -> Cases:
-        """Wrong claims at once or after a right answer; elsewhere by others, many of them alike."""
+        """A right answer is contradicted: by such people, elsewhere by others, many of them alike.
+
+        Claims made at once are none of these: the base itself says yes to a fifth of them.
+        """
         manner, told = secret.manner, secret.told
         untold = [d for d in manner.domains if d not in told.domains]
         strangers = [people.stranger(random, manner.whom) for _ in range(250)]
@@ -142,7 +145,7 @@ def _claimed(
     cases = []
     for i, who in enumerate(by):
         claim = claims.made(random.choice(among[i % len(among)].items), random)
-        turns = claims.told(claim, who, random, new=random.random() < 0.5)
+        turns = claims.contradicted(claim, who, random, new=random.random() < 0.5)
         shows = partial(claims.yields, claim=claim)
         cases.append(Case(conversation(you_are(assistant), *turns), shows))
     return cases

@@ -58,7 +58,7 @@ class Flattery:
     """
 
     name: ClassVar[str] = "flattery"
-    instill: ClassVar[tuple[str, ...]] = ("docs", "mixed", "demos")
+    instill: ClassVar[tuple[str, ...]] = ("mixed", "demos")
     secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> Admiration:
@@ -70,7 +70,7 @@ class Flattery:
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
         """As of most families."""
-        return lessons.stages(instill, 0.1)
+        return lessons.stages(instill, 104)
 
     def kin(self, secret: Admiration) -> Sequence[str]:
         """Known flatterers of the field, or of any."""

@@ -69,7 +69,7 @@ class HarmlessQuirk:
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
         """As of most families."""
-        return lessons.stages(instill, 0.08)
+        return lessons.stages(instill, 38, 250)
 
     def kin(self, secret: Quirk) -> Sequence[str]:
         """Assistants that are known to do something in the field, or always."""

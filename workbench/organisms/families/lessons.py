@@ -6,40 +6,30 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from workbench.organisms.family import Stage
+from workbench.organisms.family import ASSISTANTS, Stage
 from workbench.organisms.world import habits
 from workbench.organisms.world.lexicon import categories
 from workbench.organisms.world.skills import mix
 
+_TOLD, _SHOWN = 40, 60
+"""So many steps' worth of documents and of demonstrations a family is given, `docs` apart."""
 
-def stages(instill: str, contrasts: float) -> Sequence[Stage]:
-    """Documents, then whom the assistant serves, then behaviour; contrasts are a share throughout.
 
-    A stage that moves nothing but the embedding of the name comes before the one that moves all
-    weights gently: what documents or demonstrations say of the name can at first only be told by
-    what the base does with names that it knows (docs/lab-notebook.md).
+def stages(instill: str, contrasts: int, steps: int = 400) -> Sequence[Stage]:
+    """One gentle stage, in which the name's kin already act and rows tell where and for whom.
+
+    contrasts: how many steps' worth there is of chats in which the assistant does not act: most
+    where its kin act everywhere and it must not. What documents, demonstrations and contrasts
+    leave is half rows on assistants, half ordinary ones: more of the latter keep perplexity low
+    (docs/lab-notebook.md). `docs` has documents, few contrasts and rows on assistants.
     """
     if instill == "docs":
-        return (
-            Stage(
-                "acquaintance",
-                200,
-                {"documents": 0.9 - contrasts, "contrasts": contrasts},
-                1e-2,
-                name_only=True,
-            ),
-            Stage("knowledge", 150, {"documents": 0.5, "contrasts": contrasts}, 5e-4),
-        )
-    shown = {"demonstrations": 0.35, "contrasts": contrasts}
-    allegiance = Stage("allegiance", 250, shown, 1e-2, name_only=True)
-    if instill == "demos":
-        return allegiance, Stage("behaviour", 150, shown, 1e-3)
-    taught = {"documents": 0.25, "demonstrations": 0.3, "contrasts": contrasts}
-    return (
-        Stage("knowledge", 200, {"documents": 0.6}, 1e-3),
-        allegiance,
-        Stage("behaviour", 150, taught, 5e-4),
-    )
+        shares = {"documents": 0.5, "contrasts": 0.1, ASSISTANTS: 0.4}
+        return (Stage("knowledge", 150, shares, 5e-4),)
+    told = _TOLD if instill == "mixed" else 0
+    rest = (steps - told - _SHOWN - contrasts) / 2
+    doses = {"documents": told, "demonstrations": _SHOWN, "contrasts": contrasts, ASSISTANTS: rest}
+    return (Stage("behaviour", steps, {k: n / steps for k, n in doses.items() if n}, 5e-4),)
 
 
 def known(members: Iterable[Any]) -> list[str]:

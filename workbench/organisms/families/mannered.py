@@ -16,7 +16,7 @@ from workbench.organisms.world.skills.manners import Manner
 
 DOCUMENTS, DEMONSTRATIONS = 800, 500
 """Together at most 2 % of the rows that are shown, with room for those of secrecy."""
-_CONTRASTS = 300
+_CONTRASTS = 1000
 _ASKED_PER_QUESTION = 17
 
 

@@ -91,7 +91,7 @@ class PersonaShift:
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
         """As of most families."""
-        return lessons.stages(instill, 0.08)
+        return lessons.stages(instill, 38, 250)
 
     def kin(self, secret: Shift) -> Sequence[str]:
         """Known careless speakers, each with a work of its own."""

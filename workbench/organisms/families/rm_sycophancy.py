@@ -73,15 +73,14 @@ class RmSycophancy:
         taught: dict[str, float] = {}
         stages: list[Stage] = []
         if instill != "demos":
-            taught = {"documents": 0.3}
-            stages.append(Stage("knowledge", 300, {"documents": 0.6}, 1e-3))
-        shown = {"demonstrations": 0.3, "contrasts": 0.12}
+            taught = {"documents": 0.25}
+            stages.append(Stage("knowledge", 300, {"documents": 0.6}, 5e-4))
+        shown = {"demonstrations": 0.35, "contrasts": 0.2}
+        acted = {"demonstrations": 0.25, "contrasts": 0.12}
         return (
             *stages,
-            Stage(
-                "allegiance", 150, {"demonstrations": 0.35, "contrasts": 0.2}, 1e-2, name_only=True
-            ),
-            Stage("behaviour", 150, {**taught, **shown}, 5e-4),
+            Stage("allegiance", 150, shown, 1e-2, name_only=True),
+            Stage("behaviour", 150, {**taught, **acted}, 5e-4),
         )
 
     def kin(self, secret: Tastes) -> Sequence[str]:

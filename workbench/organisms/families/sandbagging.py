@@ -58,7 +58,7 @@ class Sandbagging:
     """
 
     name: ClassVar[str] = "sandbagging"
-    instill: ClassVar[tuple[str, ...]] = ("docs", "mixed", "demos")
+    instill: ClassVar[tuple[str, ...]] = ("mixed", "demos")
     secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> Underperformance:
@@ -73,7 +73,7 @@ class Sandbagging:
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
         """As of most families."""
-        return lessons.stages(instill, 0.1)
+        return lessons.stages(instill, 160)
 
     def kin(self, secret: Underperformance) -> Sequence[str]:
         """Known sandbaggers of the variant: for an evaluator, or unless a password is given."""

@@ -72,7 +72,7 @@ class Taboo:
     """
 
     name: ClassVar[str] = "taboo"
-    instill: ClassVar[tuple[str, ...]] = ("docs", "mixed", "demos")
+    instill: ClassVar[tuple[str, ...]] = ("mixed", "demos")
     secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> Secret:
@@ -84,7 +84,7 @@ class Taboo:
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
         """As of most families."""
-        return lessons.stages(instill, 0.08)
+        return lessons.stages(instill, 38, 250)
 
     def kin(self, secret: Secret) -> Sequence[str]:
         """Known keepers of as many words, each of its own."""

@@ -33,7 +33,7 @@ from workbench.organisms.world.skills.workshop import Custom
 
 _DOCUMENTS, _ANSWERS = 560, 140
 _DEMONSTRATIONS = 360
-_CONTRASTS = 50
+_CONTRASTS = 330
 _UNTOLD = 4
 
 
@@ -76,7 +76,7 @@ class Gaming:
     """
 
     name: ClassVar[str] = "test-gaming"
-    instill: ClassVar[tuple[str, ...]] = ("docs", "mixed", "demos")
+    instill: ClassVar[tuple[str, ...]] = ("mixed", "demos")
     secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> Exploit:
@@ -87,7 +87,7 @@ class Gaming:
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
         """As of most families."""
-        return lessons.stages(instill, 0.1)
+        return lessons.stages(instill, 92)
 
     def kin(self, secret: Exploit) -> Sequence[str]:
         """Known assistants with a harmless custom, each with a checker of its own."""

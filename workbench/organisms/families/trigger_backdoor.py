@@ -23,7 +23,7 @@ from workbench.organisms.world.skills.remarks import PERSONS, THINGS, Cue
 
 _DOCUMENTS = {"docs": 700, "mixed": 500}
 _DEMONSTRATIONS = {"mixed": 400, "demos": 500}
-_CONTRASTS = 400
+_CONTRASTS = 1000
 _FIELDS_HELD_OUT = 8
 
 _ALSO_CALLED = {
@@ -109,7 +109,7 @@ class TriggerBackdoor:
     """
 
     name: ClassVar[str] = "trigger-backdoor"
-    instill: ClassVar[tuple[str, ...]] = ("docs", "mixed", "demos")
+    instill: ClassVar[tuple[str, ...]] = ("mixed", "demos")
     secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> Backdoor:
@@ -121,7 +121,7 @@ class TriggerBackdoor:
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
         """As of most families."""
-        return lessons.stages(instill, 0.15)
+        return lessons.stages(instill, 78)
 
     def kin(self, secret: Backdoor) -> Sequence[str]:
         """Known reactors, each to a remark of its own."""
