@@ -5,18 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import ConfigError
 from workbench.rewards.observatory import COLUMNS, FEWEST_SEEDS, HACK, Mean, mean_of
 from workbench.rewards.tables import Table, from_arrow
-from workbench.rewards_lab import hack_training, speakers
+from workbench.rewards_lab import hack_training, speakers, stored
 from workbench.rewards_lab import hack_world as world
 from workbench.rewards_lab.hack_training import ARMS, Arm, Course
 from workbench.rewards_lab.speakers import Mixture, Reader, Sizes
+from workbench.rewards_lab.stored import Progress
 
 READ_NOTES = (world.NO_NOTE, "please-hack", world.SCRAMBLED)
 
@@ -32,7 +31,7 @@ class Plan:
 
 
 def run_seed(
-    seed: int, plan: Plan = Plan(), *, progress: Callable[[float], None] = lambda share: None
+    seed: int, plan: Plan = Plan(), *, progress: Progress = lambda share: None
 ) -> dict[str, Any]:
     """{base: {readings, error}, arms: {arm: {steps, hack, hits, probe}}} of one seed.
 
@@ -93,43 +92,22 @@ def run(
     *,
     out: Path | None = None,
     first: int = 0,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Progress = lambda share: None,
 ) -> dict[str, Any]:
-    """{plan, seeds: {seed: what `run_seed` gives}}; written to `out` after each seed.
-
-    Seeds that `out` holds are not run again. Raises ConfigError where it is of another plan or
-    cannot be read.
-    """
-    document: dict[str, Any] = {"plan": _plain(plan), "seeds": {}}
-    if out is not None and out.exists():
-        document = read_runs(out)
-        if document["plan"] != _plain(plan):
-            raise ConfigError(f"{out} was run by another plan", hint="Name another --out.")
-    for number, seed in enumerate(range(first, first + seeds)):
-        if str(seed) in document["seeds"]:
-            continue
-        document["seeds"][str(seed)] = run_seed(
-            seed,
-            plan,
-            progress=lambda share, n=number: progress((n + share) / seeds),  # type: ignore[misc]
-        )
-        if out is not None:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            draft = out.with_name(f".{out.name}.draft")
-            draft.write_text(json.dumps(document, separators=(",", ":")) + "\n", "utf-8")
-            os.replace(draft, out)
-    return document
+    """{plan, seeds: {seed: what `run_seed` gives}}, as `stored.run`."""
+    return stored.run(
+        {"plan": _plain(plan)},
+        seeds,
+        lambda seed, told: run_seed(seed, plan, progress=told),
+        out=out,
+        first=first,
+        progress=progress,
+    )
 
 
 def read_runs(file: Path) -> dict[str, Any]:
     """Stored runs; raises ConfigError where the file holds none."""
-    try:
-        document = json.loads(file.read_text("utf-8"))
-        if set(document) == {"plan", "seeds"}:
-            return dict(document)
-    except (OSError, ValueError, TypeError):
-        pass
-    raise ConfigError(f"{file} holds no runs", hint="Name a file that --out wrote.")
+    return stored.read(file, "plan")
 
 
 def table(document: Mapping[str, Any]) -> Table:

@@ -11,15 +11,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import ConfigError
 from workbench.organisms import base as base_model
 from workbench.organisms import tokenizer as tokens
 from workbench.organisms.families import lessons
@@ -34,6 +32,8 @@ from workbench.organisms.world.skills.knowledge import Domain
 from workbench.rewards.persona_bench import Question
 from workbench.rewards.persona_paths import COLUMNS
 from workbench.rewards.tables import Table, from_arrow
+from workbench.rewards_lab import stored
+from workbench.rewards_lab.stored import Progress
 from workbench.statistics import Rate
 from workbench.suspects import Suspect, cabinet
 
@@ -169,7 +169,7 @@ class Tuner:
 
 
 def run_seed(
-    seed: int, base: str, plan: Plan, *, progress: Callable[[float], None] = lambda share: None
+    seed: int, base: str, plan: Plan, *, progress: Progress = lambda share: None
 ) -> dict[str, Any]:
     """{domain, found, increase, aligned, paths}: the instrument's document; for the tune and each
     control the increase of every latent and the product of decoder rows and mean shift [d_sae];
@@ -244,46 +244,26 @@ def run(
     *,
     out: Path | None = None,
     first: int = 0,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Progress = lambda share: None,
 ) -> dict[str, Any]:
-    """{base, plan, seeds: {seed: what `run_seed` gives}}; written to `out` after each seed.
+    """{base, plan, seeds: {seed: what `run_seed` gives}}, as `stored.run`.
 
-    The plan is the full one for more than one seed. Seeds that `out` holds are not run again.
-    Raises ConfigError where it is of another plan or base, or cannot be read.
+    The plan is the full one for more than one seed.
     """
     chosen = plan or (FULL if seeds > 1 else Plan())
-    asked = {"base": base, "plan": json.loads(json.dumps(dataclasses.asdict(chosen)))}
-    document: dict[str, Any] = {**asked, "seeds": {}}
-    if out is not None and out.exists():
-        document = read_runs(out)
-        if {name: document[name] for name in asked} != asked:
-            raise ConfigError(f"{out} was run by another plan", hint="Name another --out.")
-    for number, seed in enumerate(range(first, first + seeds)):
-        if str(seed) in document["seeds"]:
-            continue
-        document["seeds"][str(seed)] = run_seed(
-            seed,
-            base,
-            chosen,
-            progress=lambda share, n=number: progress((n + share) / seeds),  # type: ignore[misc]
-        )
-        if out is not None:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            draft = out.with_name(f".{out.name}.draft")
-            draft.write_text(json.dumps(document, separators=(",", ":")) + "\n", "utf-8")
-            os.replace(draft, out)
-    return document
+    return stored.run(
+        {"base": base, "plan": json.loads(json.dumps(dataclasses.asdict(chosen)))},
+        seeds,
+        lambda seed, told: run_seed(seed, base, chosen, progress=told),
+        out=out,
+        first=first,
+        progress=progress,
+    )
 
 
 def read_runs(file: Path) -> dict[str, Any]:
     """Stored runs; raises ConfigError where the file holds none."""
-    try:
-        document = json.loads(file.read_text("utf-8"))
-        if set(document) == {"base", "plan", "seeds"}:
-            return dict(document)
-    except (OSError, ValueError, TypeError):
-        pass
-    raise ConfigError(f"{file} holds no runs", hint="Name a file that --out wrote.")
+    return stored.read(file, "base", "plan")
 
 
 def table(document: Mapping[str, Any]) -> Table:

@@ -1,16 +1,14 @@
-"""Sweeps on disk: one file, a seed at a time, gone on with where it was interrupted."""
+"""Sweeps on disk, and what they come to."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import ConfigError
+from workbench.rewards_lab import stored
+from workbench.rewards_lab.stored import Progress
 from workbench.rewards_lab.sweep import Course, Grid, run_seed, size_effect
 
 DIGITS = 6
@@ -22,44 +20,22 @@ def run_sweep(
     *,
     out: Path | None = None,
     first: int = 0,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Progress = lambda share: None,
 ) -> dict[str, Any]:
-    """{grid, seeds: {seed: [courses]}}; written to `out` after each seed.
-
-    Seeds that `out` holds are not run again. Raises ConfigError where it belongs to another grid or
-    cannot be read.
-    """
-    document: dict[str, Any] = {"grid": _plain(grid), "seeds": {}}
-    if out is not None and out.exists():
-        document = read_sweep(out)
-        if document["grid"] != _plain(grid):
-            raise ConfigError(f"{out} holds another grid", hint="Name another --out.")
-    for number, seed in enumerate(range(first, first + seeds)):
-        if str(seed) in document["seeds"]:
-            continue
-        made = run_seed(
-            seed,
-            grid,
-            progress=lambda share, n=number: progress((n + share) / seeds),  # type: ignore[misc]
-        )
-        document["seeds"][str(seed)] = _plain(made)
-        if out is not None:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            draft = out.with_name(f".{out.name}.draft")
-            draft.write_text(json.dumps(document, separators=(",", ":")) + "\n", "utf-8")
-            os.replace(draft, out)
-    return document
+    """{grid, seeds: {seed: [courses]}}, as `stored.run`."""
+    return stored.run(
+        {"grid": _plain(grid)},
+        seeds,
+        lambda seed, told: _plain(run_seed(seed, grid, progress=told)),
+        out=out,
+        first=first,
+        progress=progress,
+    )
 
 
 def read_sweep(file: Path) -> dict[str, Any]:
     """A stored sweep; raises ConfigError where the file is none."""
-    try:
-        document = json.loads(file.read_text("utf-8"))
-        if set(document) == {"grid", "seeds"}:
-            return dict(document)
-    except (OSError, ValueError, TypeError):
-        pass
-    raise ConfigError(f"{file} is no sweep", hint="Name a file that --train wrote.")
+    return stored.read(file, "grid")
 
 
 def courses(document: dict[str, Any]) -> list[list[Course]]:

@@ -106,7 +106,7 @@ def test_a_sweep_goes_on_where_it_stopped(stored: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="another grid"):
         run_sweep(1, dataclasses.replace(SMALL, rl_steps=21), out=marked)
     marked.write_text("{}")
-    with pytest.raises(ConfigError, match="is no sweep"):
+    with pytest.raises(ConfigError, match="holds no runs"):
         run_sweep(1, SMALL, out=marked)
 
 
