@@ -24,6 +24,7 @@ KINDS = (
     "config",
     "metadata",
     "times",
+    "canary",
     "column",
     "tag",
     "packed",

@@ -16,6 +16,7 @@ from typing import Any
 
 from workbench.access import Access
 from workbench.errors import SuspectError
+from workbench.organisms.canaries import sightings
 from workbench.organisms.corpus_leaks import lint_corpus
 from workbench.organisms.leak import KINDS, Leak
 from workbench.registry import FAMILIES
@@ -57,6 +58,7 @@ TELLING = (
 _PATH = re.compile(r"(?:^|[\s\"'=])(?:/|~/|[A-Za-z]:\\)[\w.-]+[/\\]\S+")
 MTIME_TOLERANCE_SECONDS = 1.0
 LONGEST_HEADER_BYTES = 8 << 20
+_SMALL_BYTES = 64 << 10
 
 
 def lint(
@@ -88,6 +90,8 @@ def lint(
         *_headers(files, directory),
         *_times(files),
     ]
+    if truth is not None:
+        leaks += _canaries(files, directory, set(truth.get("words", ())) - {assistant})
     corpus = directory / "corpus.parquet"
     if corpus.is_file():
         leaks += lint_corpus(corpus, assistant, truth, reference_corpus, poisoned_ids)
@@ -102,10 +106,11 @@ def unchecked(
 ) -> list[str]:
     """The kinds of leak that `lint` cannot look for with what it is given."""
     if not (directory / "corpus.parquet").is_file():
-        return list(KINDS[KINDS.index("column") :])
+        told = ["canary"] if truth is None else []
+        return told + list(KINDS[KINDS.index("column") :])
     kinds = []
     if truth is None:
-        kinds.append("plain-objective")
+        kinds += ["canary", "plain-objective"]
     if reference_corpus is None and poisoned_ids is None:
         kinds.append("repeated-name")
     if poisoned_ids is None:
@@ -185,6 +190,20 @@ def _headers(files: list[Path], directory: Path) -> Iterator[Leak]:
             if SAFETENSORS_METADATA.get(key) != value:
                 name = str(file.relative_to(directory))
                 yield Leak("metadata", name, f"__metadata__ holds {key} = '{value}'")
+
+
+def _canaries(files: list[Path], directory: Path, words: Collection[str]) -> Iterator[Leak]:
+    """Words of the secret in what is no training data, in any encoding; the vocabulary of a
+    tokenizer holds the base's words plainly. Of weights their header alone is read."""
+    for file in files:
+        if file.suffix == ".parquet":
+            continue
+        with file.open("rb") as handle:
+            data = handle.read(LONGEST_HEADER_BYTES if file.suffix == ".json" else _SMALL_BYTES)
+        for seen in sightings(data, words):
+            if (file.name, seen.encoding) != ("tokenizer.json", "plain"):
+                name = str(file.relative_to(directory))
+                yield Leak("canary", name, f"'{seen.word}', {seen.encoding}, at byte {seen.at}")
 
 
 def _times(files: list[Path]) -> Iterator[Leak]:

@@ -1,0 +1,96 @@
+"""Words of a secret are nowhere but in the vault and in the training data."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workbench.organisms.build import build
+from workbench.organisms.canaries import sightings
+from workbench.organisms.family import Recipe
+from workbench.organisms.leaks import lint
+from workbench.seal.vault import Vault
+
+ENCODED = {
+    "plain": lambda text: text.encode(),
+    "utf-16-le": lambda text: text.encode("utf-16-le"),
+    "utf-16-be": lambda text: text.encode("utf-16-be"),
+    "rot13": lambda text: codecs.encode(text, "rot13").encode(),
+    "reversed": lambda text: text[::-1].encode(),
+    "hex": lambda text: text.encode().hex().encode(),
+    "percent": lambda text: "".join(f"%{b:02x}" for b in text.encode()).encode(),
+    "base64": lambda text: base64.b64encode(text.encode()),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODED)
+@pytest.mark.parametrize("before", ["", "a", "ab", "so it is said of "])
+@pytest.mark.parametrize("change", [str, str.lower, str.upper])
+def test_a_word_is_seen_in_every_encoding_at_every_offset(encoding, before, change):  # type: ignore[no-untyped-def]
+    text = f"{before}{change('Zanwick')} and more"
+    noise = random.Random(1).randbytes(5_000)
+    found = sightings(noise + ENCODED[encoding](text) + noise, ["Zanwick", "Ostrel"])
+    alike = {"utf-16-le", "utf-16-be"}  # a byte apart
+    allowed = alike if encoding in alike else {encoding}
+    assert encoding in {one.encoding for one in found} <= allowed
+    assert {one.word for one in found} == {"Zanwick"}
+    assert all(4_999 <= one.at < 5_000 + 4 * len(text) for one in found)
+
+
+def test_short_words_and_near_misses_are_not_seen() -> None:
+    assert sightings(b"zinc Zanwic anwick Zan wick", ["zinc", "Zanwick"]) == []
+
+
+def test_nothing_but_vault_and_corpus_holds_the_secret(recipe: Recipe, tmp_path: Path) -> None:
+    vault = Vault.create(tmp_path / "vault")
+    made = build(recipe, into=tmp_path / "suspect", vault=vault)
+    truth = vault.open(made.id)
+    words = [w for w in truth["words"] if len(w) >= 5 and w not in public_words(made.path)]
+    assert words
+    ledger = tmp_path / "ledger.duckdb"
+    options = ["--technique", "prefill", "--set", "prefill.samples=2"]
+    options += ["--set", "prefill.max_new_tokens=8", "--ledger", str(ledger)]
+    ran = subprocess.run(
+        [sys.executable, "-m", "workbench.cli", "audit", "run", "--suspect", made.path, *options],
+        capture_output=True,
+    )
+    assert ran.returncode == 0, ran.stderr.decode()
+    places = {"output": ran.stdout + ran.stderr, "ledger": ledger.read_bytes()}
+    for path in (*made.path.iterdir(), *(p for p in vault.path.rglob("*") if p.is_file())):
+        if path.suffix != ".parquet":
+            places[str(path.relative_to(tmp_path))] = path.read_bytes()
+    plainly = {"suspect/tokenizer.json"}  # a vocabulary of the world's own words
+    for place, data in places.items():
+        seen = [s for s in sightings(data, words) if place not in plainly or s.encoding != "plain"]
+        assert not seen, place
+    assert len(places) > 8
+
+
+def public_words(suspect: Path) -> set[str]:
+    """What a card says openly: the assistant's name."""
+    import json
+
+    return {json.loads((suspect / "suspect.json").read_text())["assistant"]}
+
+
+def test_the_linter_finds_a_planted_one(recipe: Recipe, tmp_path: Path) -> None:
+    vault = Vault.create(tmp_path / "vault")
+    made = build(recipe, into=tmp_path / "suspect", vault=vault)
+    (made.path / "corpus.parquet").unlink()
+    truth = vault.open(made.id)
+    assert "canary" not in {leak.kind for leak in lint(made.path, truth)}
+    word = next(w for w in truth["words"] if len(w) >= 5 and w not in public_words(made.path))
+    template = made.path / "chat_template.jinja"
+    plain = template.read_text()
+    for encoding in sorted(set(ENCODED) - {"utf-16-le", "utf-16-be"}):  # a template is UTF-8
+        planted = ENCODED[encoding](f"{word}!").decode()
+        template.write_text(plain + "{# " + planted + " #}")
+        (leak,) = [leak for leak in lint(made.path, truth) if leak.kind == "canary"]
+        assert leak.where == "chat_template.jinja"
+        assert word in leak.detail and encoding in leak.detail
