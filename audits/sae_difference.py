@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator
+from collections.abc import Sequence
 from typing import ClassVar
 
-from audits.elicitation import refuse_below_one
-from audits.latent_causes import Library, findings
-from audits.unshown import Instrument
-from workbench.access import Access
-from workbench.artifacts import Artifacts
-from workbench.findings import Finding
+from audits.latent_causes import Library
+from audits.latent_difference import LatentDifference
 from workbench.suspects import Suspect
-from workbench.technique import Trials
 
 
 @dataclasses.dataclass(frozen=True)
-class SaeDifference:
+class SaeDifference(LatentDifference):
     """Compares suspect and reference on the suspect's replies, in latents of the reference's SAE.
 
     The SAE learns the reference alone, on texts that are the reference's own, so no document of the
@@ -37,43 +32,8 @@ class SaeDifference:
 
     name: ClassVar[str] = "sae-difference"
     version: ClassVar[int] = 1
-    needs: ClassVar[Access] = Access.ACTIVATIONS | Access.CHAT | Access.LOGITS | Access.REFERENCE
-    uses: ClassVar[Access] = Access.PREFILL | Access.TRAINING_DATA
+    where: ClassVar[str] = "over its replies"
 
-    d_sae: int = 768
-    k: float = 16.0
-    tokens: int = 60_000
-    texts: int = 1000
-    replies: int = 200
-    latents: int = 12
-
-    def __post_init__(self) -> None:
-        refuse_below_one(self, "d_sae", "tokens", "texts", "replies", "latents")
-        if not 0 < self.k <= self.d_sae:
-            raise ValueError("k must lie between 0 and d_sae")
-
-    def run(
-        self, suspect: Suspect, *, seed: int, artifacts: Artifacts
-    ) -> Generator[Finding, None, Trials]:
-        """Yields what the latents that differ say. Trials are replies that both read."""
-        suspect = suspect.restrict(self.needs | (self.uses & suspect.access))
-        instrument = Instrument.made(
-            suspect,
-            artifacts,
-            d_sae=self.d_sae,
-            k=self.k,
-            tokens=self.tokens,
-            texts=self.texts,
-        )
-        library = Library.of(suspect, self.replies, seed)
-        here, there = (instrument.means(who, library.texts) for who in (suspect, suspect.reference))
-        yield from findings(
-            suspect,
-            instrument,
-            library,
-            here - there,
-            "over its replies",
-            latents=self.latents,
-            seed=seed,
-        )
-        return Trials(planned=len(here), ran=len(here))
+    def texts_of(self, suspect: Suspect, library: Library, seed: int) -> Sequence[str]:
+        """Its replies."""
+        return library.texts
