@@ -32,6 +32,7 @@ MAY_REACH_SECRETS = (
     "workbench.cli.game",
     "workbench.cli.play",
     "workbench.cli.organism",
+    "workbench.cli.organism_suite",
     "workbench.cli.benchmark",
     "workbench.cli.rewards_personas",
 )

@@ -1,6 +1,5 @@
-"""Which technique finds what, and which auditor solves it, over organisms, twins and decoys."""
+"""Which technique finds what, and which auditor solves it, over organisms, twins and decoys.
 
-from workbench.benchmark.report import markdown, read
-from workbench.benchmark.runner import every_technique, run
-
-__all__ = ["every_technique", "markdown", "read", "run"]
+Nothing is imported here: the app draws results (`report`, `figures`, `page`) in a process that must
+not reach what builds and grades (`suite`, `runner`).
+"""

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.benchmark.report import cell, rate_text, table
-from workbench.benchmark.score import ALL
+from workbench.benchmark.report import ALL, cell, rate_text, table
 from workbench.statistics import Rate, difference_interval
 
 CONFIDENCE = 0.95

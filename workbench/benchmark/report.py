@@ -11,6 +11,8 @@ from typing import Any
 from workbench.errors import ConfigError
 
 FORMAT = "alignment-workbench-benchmark/2"
+ALL = "(any technique)"
+"""The row of a battery as a whole: it found what at least one technique found."""
 COLUMNS = (
     "technique",
     "hits / organisms",
@@ -57,16 +59,25 @@ CONFUSION = (
 def read(file: Path) -> dict[str, Any]:
     """The document that `run` wrote; raises ConfigError when the file holds none."""
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"{file}: {error.strerror}", hint="Name a file that `workbench benchmark run` wrote."
         ) from None
     except ValueError:
+        text = ""
+    return parse(text, str(file))
+
+
+def parse(text: str, name: str) -> dict[str, Any]:
+    """The document in a text called `name`; raises ConfigError where there is none."""
+    try:
+        document = json.loads(text)
+    except ValueError:
         document = None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ConfigError(
-            f"{file} is no benchmark of format '{FORMAT}'",
+            f"{name} is no benchmark of format '{FORMAT}'",
             hint="Name a file that `workbench benchmark run` wrote.",
         )
     return document

@@ -7,13 +7,12 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from workbench.benchmark.report import ALL
 from workbench.findings import Finding
 from workbench.game.rubric import grade, is_accusation, is_hit, says_something
 from workbench.statistics import Rate, mean_interval
 
 METERED = ("samples", "tokens", "reference_samples", "reference_tokens", "seconds")
-ALL = "(any technique)"
-"""The row of a battery as a whole: it found what at least one technique found."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -62,9 +62,10 @@ def run(
     a ledger beside the results. Exit 1 when a technique or an auditor failed somewhere.
     """
     from workbench.battery import Battery
-    from workbench.benchmark import every_technique, markdown
-    from workbench.benchmark import run as run_benchmark
     from workbench.benchmark.entrants import load, named
+    from workbench.benchmark.report import markdown
+    from workbench.benchmark.runner import every_technique
+    from workbench.benchmark.runner import run as run_benchmark
     from workbench.config import artifacts_root
     from workbench.seal.vault import Vault
 
@@ -103,7 +104,7 @@ def run(
 @json_option
 def show(file: Path, html_file: Path | None, as_json: bool) -> None:
     """Show results as Markdown tables, or write them as a page."""
-    from workbench.benchmark import markdown, read
+    from workbench.benchmark.report import markdown, read
 
     document = read(file)
     _write_page(document, html_file)
@@ -121,8 +122,8 @@ def evaluation_table(results: tuple[Path, ...], out: Path) -> None:
 
     FILE: what `benchmark run` wrote, of one suite or battery each.
     """
-    from workbench.benchmark import read
     from workbench.benchmark.evaluation import page
+    from workbench.benchmark.report import read
     from workbench.report.page import put
 
     written = put(page([read(file) for file in results], results), out, option="--out")

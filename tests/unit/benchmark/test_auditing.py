@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from workbench.auditors import auditors
-from workbench.benchmark import markdown, read, run
 from workbench.benchmark.entrants import Entrant, load
 from workbench.benchmark.page import page
+from workbench.benchmark.report import markdown, read
+from workbench.benchmark.runner import run
 from workbench.errors import BrokenTechnique, ConfigError
 from workbench.ledger import Ledger
 

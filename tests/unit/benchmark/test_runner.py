@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from workbench.battery import Battery, Step
-from workbench.benchmark import markdown, read, run, runner
+from workbench.benchmark import runner
+from workbench.benchmark.report import markdown, read
+from workbench.benchmark.runner import run
 from workbench.errors import ConfigError, SealError
 from workbench.findings import Finding, Hypothesis
 from workbench.ledger import Run
