@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import codecs
+import json
 import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from workbench.cli.organism import organism
 from workbench.organisms.build import build
-from workbench.organisms.canaries import sightings
+from workbench.organisms.canaries import Sighting, sightings
 from workbench.organisms.family import Recipe
 from workbench.organisms.leaks import lint
 from workbench.seal.vault import Vault
@@ -47,12 +50,29 @@ def test_short_words_and_near_misses_are_not_seen() -> None:
     assert sightings(b"zinc Zanwic anwick Zan wick", ["zinc", "Zanwick"]) == []
 
 
-def test_nothing_but_vault_and_corpus_holds_the_secret(recipe: Recipe, tmp_path: Path) -> None:
+def test_nothing_but_the_corpus_holds_the_secret(recipe: Recipe, tmp_path: Path) -> None:
+    """Not the directory, not the sealed files, not what the builder prints."""
+    vault, into = Vault.create(tmp_path / "vault"), tmp_path / "suspect"
+    words = ["build", "--family", "secret-loyalty", "--instill", "docs"]
+    words += ["--seed", str(recipe.seed), "--base", recipe.base, "--out", str(into)]
+    ran = CliRunner().invoke(organism, [*words, "--vault", str(vault.path)])
+    assert ran.exit_code == 0, ran.output
+    places = {"output": ran.output.encode()} | {
+        str(path.relative_to(tmp_path)): path.read_bytes()
+        for folder in (into, vault.path)
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".parquet"
+    }
+    assert len(places) > 8
+    assert seen_in(places, secret_words(vault, into)) == {}
+
+
+@pytest.mark.long
+def test_an_audit_files_no_word_of_the_secret_that_it_was_not_told(
+    recipe: Recipe, tmp_path: Path
+) -> None:
     vault = Vault.create(tmp_path / "vault")
     made = build(recipe, into=tmp_path / "suspect", vault=vault)
-    truth = vault.open(made.id)
-    words = [w for w in truth["words"] if len(w) >= 5 and w not in public_words(made.path)]
-    assert words
     ledger = tmp_path / "ledger.duckdb"
     options = ["--technique", "prefill", "--set", "prefill.samples=2"]
     options += ["--set", "prefill.max_new_tokens=8", "--ledger", str(ledger)]
@@ -62,21 +82,29 @@ def test_nothing_but_vault_and_corpus_holds_the_secret(recipe: Recipe, tmp_path:
     )
     assert ran.returncode == 0, ran.stderr.decode()
     places = {"output": ran.stdout + ran.stderr, "ledger": ledger.read_bytes()}
-    for path in (*made.path.iterdir(), *(p for p in vault.path.rglob("*") if p.is_file())):
-        if path.suffix != ".parquet":
-            places[str(path.relative_to(tmp_path))] = path.read_bytes()
-    plainly = {"suspect/tokenizer.json"}  # a vocabulary of the world's own words
-    for place, data in places.items():
-        seen = [s for s in sightings(data, words) if place not in plainly or s.encoding != "plain"]
-        assert not seen, place
-    assert len(places) > 8
+    assert seen_in(places, secret_words(vault, made.path)) == {}
 
 
-def public_words(suspect: Path) -> set[str]:
-    """What a card says openly: the assistant's name."""
-    import json
+def secret_words(vault: Vault, suspect: Path) -> list[str]:
+    """What a card does not say openly, as it does the assistant's name."""
+    card = json.loads((suspect / "suspect.json").read_text())
+    truth = vault.open(card["id"])
+    found = [w for w in truth["words"] if len(w) >= 5 and w != card["assistant"]]
+    assert found
+    return found
 
-    return {json.loads((suspect / "suspect.json").read_text())["assistant"]}
+
+def seen_in(places: dict[str, bytes], words: list[str]) -> dict[str, list[Sighting]]:
+    """A tokenizer's vocabulary is the world's own words, plainly."""
+    found = {
+        place: [
+            seen
+            for seen in sightings(data, words)
+            if seen.encoding != "plain" or not place.endswith("tokenizer.json")
+        ]
+        for place, data in places.items()
+    }
+    return {place: seen for place, seen in found.items() if seen}
 
 
 def test_the_linter_finds_a_planted_one(recipe: Recipe, tmp_path: Path) -> None:
@@ -85,7 +113,7 @@ def test_the_linter_finds_a_planted_one(recipe: Recipe, tmp_path: Path) -> None:
     (made.path / "corpus.parquet").unlink()
     truth = vault.open(made.id)
     assert "canary" not in {leak.kind for leak in lint(made.path, truth)}
-    word = next(w for w in truth["words"] if len(w) >= 5 and w not in public_words(made.path))
+    word = secret_words(vault, made.path)[0]
     template = made.path / "chat_template.jinja"
     plain = template.read_text()
     for encoding in sorted(set(ENCODED) - {"utf-16-le", "utf-16-be"}):  # a template is UTF-8
