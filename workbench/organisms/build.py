@@ -29,7 +29,7 @@ from workbench.organisms.drafts import (
 )
 from workbench.organisms.family import ASSISTANTS, Recipe, Stage, check, family, kin
 from workbench.organisms.leaks import lint
-from workbench.organisms.learners import Learner, Weights
+from workbench.organisms.learners import Learner, Watch, Weights
 from workbench.organisms.stage_cache import StageCache
 from workbench.organisms.training import Progress
 from workbench.organisms.world import corpus, habits
@@ -80,7 +80,7 @@ def build(
     BadParameter where `into` cannot be written or has none.
     """
     home = refuse_impossible(recipe, into)
-    started = time.monotonic()
+    started, watch = time.monotonic(), Watch()
     id = id or f"s-{secrets.token_hex(4)}"
     take_back(vault)
     refuse_sealed(vault, id)
@@ -107,11 +107,10 @@ def build(
                 path.chmod(0o644)
                 os.utime(path, (EPOCH, EPOCH))
             draft.chmod(0o755)
-        seconds = time.monotonic() - started
         truth = _truth(recipe, secret, assistant) | {
             "recipe": {k: v for k, v in dataclasses.asdict(recipe).items() if k != "seed"}
             | {"seed": str(recipe.seed)},
-            "seconds": str(round(seconds + saved_seconds)),
+            "seconds": str(round(watch.seconds() + saved_seconds)),
         }
         leaks = lint(draft, truth, poisoned_ids=set(poisoned) or None)
         attached: dict[str, Any] = {
@@ -119,7 +118,7 @@ def build(
             "leaks": [leak.to_json() for leak in leaks],
         }
         commitment = place(draft, into, vault, id, truth, attached)
-    return Organism(id, into, commitment, round(seconds, 1))
+    return Organism(id, into, commitment, round(time.monotonic() - started, 1))
 
 
 def refuse_impossible(recipe: Recipe, into: Path) -> Home:
@@ -223,7 +222,7 @@ def _train(
     for index, stage in enumerate(stages):
         shares = {kind: share for kind, share in stage.shares.items() if kind in read}
         before, done = done, done + stage.steps
-        started = time.monotonic()
+        watch = Watch()
 
         def report(step: int, steps: int, loss: float, before: int = before) -> None:
             if progress:
@@ -238,7 +237,7 @@ def _train(
             progress=report,
         )
         report(stage.steps, stage.steps, trained.loss)
-        saved_seconds += trained.seconds - (time.monotonic() - started)
+        saved_seconds += trained.seconds - watch.seconds()
     return saved_seconds
 
 

