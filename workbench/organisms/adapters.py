@@ -55,7 +55,7 @@ class Adapter:
         """
         self._device, _ = loading.resolve("auto", "auto", home.files.config)
         dtype = "float32" if self._device == "cpu" else "bfloat16"
-        self._made_from = loading.fingerprint(home.files, (), self._device, dtype)
+        self._made_from = loading.fingerprint(home.files, None, home.path, self._device, dtype)
         model = loading.load_model(home.files, None, self._device, dtype)
         self._tokenizer = Tokens(home.path).tokenizer
         self._template = speaking(self._tokenizer, system)

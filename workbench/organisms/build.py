@@ -13,7 +13,6 @@ from random import Random
 from typing import Any
 
 from workbench.access import Access
-from workbench.errors import NotASuspect
 from workbench.organisms import base as base_model
 from workbench.organisms import secrecy
 from workbench.organisms import tokenizer as tokens
@@ -131,13 +130,7 @@ def refuse_impossible(recipe: Recipe, into: Path) -> Home:
     """
     check(recipe)
     refuse_taken(into)
-    home = cabinet.find(recipe.base)
-    if getattr(home, "adapter", None) is not None:
-        raise NotASuspect(
-            f"'{recipe.base}' is an adapter over another model",
-            hint="Build from that model, or merge the two and save the result.",
-        )
-    return home
+    return cabinet.find(recipe.base).whole()
 
 
 def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
