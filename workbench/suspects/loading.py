@@ -99,15 +99,20 @@ def hash_weights(files: Checked, adapter: Checked | None) -> str:
     return _digest([tensors, hash_tensors(adapter.tensors), config])
 
 
+def telling(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a config says how the model computes."""
+    return {k: v for k, v in config.items() if k not in _COSMETIC}
+
+
 def fingerprint(
     files: Checked, adapter: Checked | None, spoken: Path, device: str, dtype: str
 ) -> dict[str, str]:
     """SHA-256 of tensors (an adapter's included), config, tokenizer and chat template; dtype and
     device as words. spoken: where the tokenizer lies."""
-    config = {k: v for k, v in files.config.items() if k not in _COSMETIC}
+    generation = _text(files.path / "generation_config.json")
     return {
         "tensors": hash_weights(files, adapter),
-        "config": _digest([config, _text(files.path / "generation_config.json")]),
+        "config": _digest([telling(files.config), generation]),
         "tokenizer": _digest([_text(spoken / name) for name in _TOKENIZER_FILES]),
         "chat_template": _digest(_text(spoken / "chat_template.jinja")),
         "dtype": dtype,
