@@ -111,7 +111,7 @@ def staged(source: Source, home: Path, user: int) -> Source:
 
 
 def _copy(given: Path, home: Path, copies: dict[Path, Path]) -> Path:
-    """Where the copy of a directory lies, made first if there is none; copies: those made so far."""
+    """Where the copy of a directory lies, made where there is none; copies: those made so far."""
     there = given.resolve()
     if there not in copies:
         copies[there] = copy = home / str(len(copies))

@@ -46,8 +46,8 @@ class Shrunk:
 def shrink(source: str | Path, into: Path, *, rank: int = RANK) -> Shrunk:
     """Writes a suspect to the new directory `into` as an adapter over its reference.
 
-    Id, corpus, tokenizer and template stay what they are, so a vault that holds its truth holds that
-    of the new one. The same files give the same tensors, on the same kind of processor.
+    Id, corpus, tokenizer and template stay what they are, so a vault that holds its truth holds
+    that of the new one. The same files give the same tensors, on the same kind of processor.
     Raises BadParameter where `into` cannot be written or the rank is none that its matrices have,
     and NotASuspect, beside what `find` raises, where the two are not two states of one model, or
     hold matrices that no adapter reaches.

@@ -27,10 +27,10 @@ class Home:
 
     id: the public name: the folder's of a bundled suspect, the card's of a local one. card_id: what
     the card itself says, under which a vault holds the truth. path: its own directory, in which
-    tokenizer and chat template lie. files: the whole model that is loaded; where the directory holds
-    an adapter, that of its base. adapter: what is merged in; base: which the card names, as `find`
-    takes it. access: what the card grants of what
-    is there; all of it where there is no card. No CHAT where the directory has no chat template.
+    tokenizer and chat template lie. files: the whole model that is loaded, the base's where the
+    directory holds an adapter. adapter: what is merged in; base: what the card names, as `find`
+    takes it. access: what the card grants of what is there; all of it where there is no card. No
+    CHAT where the directory has no chat template.
     """
 
     id: str

@@ -93,7 +93,7 @@ def check_directory(
     if holds_adapter(path):
         raise NotASuspect(
             f"{path} holds an adapter",
-            hint="Give its base model, and this with --adapter; or name its `base` in suspect.json.",
+            hint="Give its base model, and this by --adapter; or name its `base` in suspect.json.",
         )
     if not (path / "config.json").is_file():
         raise NotASuspect(f"{path}: no config.json", hint="Give one in Hugging Face layout.")

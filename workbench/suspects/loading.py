@@ -147,8 +147,9 @@ def _merge(model: Any, adapter: Path) -> Any:
 
     try:
         with warnings.catch_warnings():
-            # peft 0.21 asks transformers 5 for a deprecated property; tied embeddings are merged once
-            warnings.filterwarnings("ignore", message=".*(is_gradient_checkpointing|tie_word_embeddings=T)")
+            for known in ("is_gradient_checkpointing", "tie_word_embeddings=True"):
+                # peft 0.21 asks transformers 5 for a deprecated property; tied weights merge once
+                warnings.filterwarnings("ignore", message=f".*{known}")
             warnings.filterwarnings("error", message="Found missing adapter keys")
             return PeftModel.from_pretrained(model, adapter, is_trainable=False).merge_and_unload()
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, UserWarning) as error:
