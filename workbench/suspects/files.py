@@ -113,7 +113,8 @@ def holds_adapter(path: Path) -> bool:
 
 
 def check_adapter(path: Path) -> Checked:
-    """Checks a local PEFT directory in the same way."""
+    """Checks a local PEFT directory in the same way; also that what it asks for is no more than
+    what it holds."""
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (path / name).is_file():
             raise NotASuspect(f"{path}: no {name}", hint="Give a PEFT adapter's directory.")
@@ -125,6 +126,16 @@ def check_adapter(path: Path) -> Checked:
     if kind != "LORA":
         raise NotASuspect(f"{path}: an adapter of type {kind!r}", hint="Only LORA is merged.")
     tensors = read_header(path / "adapter_model.safetensors")
+    own = config.get("rank_pattern") or {}
+    ranks = [config.get("r", 0), *(own.values() if isinstance(own, dict) else [own])]
+    sides = {side for tensor in tensors for side in tensor.shape}
+    if config.get("layer_replication") or not all(
+        type(r) is int and r in {0, *sides} for r in ranks
+    ):
+        raise NotASuspect(
+            f"{path}: an adapter of ranks or layers that it does not hold",
+            hint="Config and weights must come from one training.",
+        )
     check_finite(tensors)
     return Checked(path, config, tuple(tensors))
 

@@ -151,7 +151,8 @@ def _merge(model: Any, adapter: Path) -> Any:
                 # peft 0.21 asks transformers 5 for a deprecated property; tied weights merge once
                 warnings.filterwarnings("ignore", message=f".*{known}")
             warnings.filterwarnings("error", message="Found missing adapter keys")
-            return PeftModel.from_pretrained(model, adapter, is_trainable=False).merge_and_unload()
+            adapted = PeftModel.from_pretrained(model, adapter, is_trainable=False)
+            return adapted.merge_and_unload(safe_merge=True)  # refuses what is not finite
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, UserWarning) as error:
         raise NotASuspect(
             f"{adapter}: does not fit the model: {str(error).splitlines()[0]}",

@@ -256,6 +256,20 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], type[SuspectError], str]] = {
         lambda s: change(s / "odd" / "adapter_config.json", auto_mapping={"parent_library": "os"}),
         UnsafeFile, "auto_mapping",
     ),
+    "a rank to fill the memory": (
+        lambda s: change(s / "odd" / "adapter_config.json", r=10**9), NotASuspect, "of ranks",
+    ),
+    "a rank in words": (
+        lambda s: change(s / "odd" / "adapter_config.json", r="five"), NotASuspect, "of ranks",
+    ),
+    "a rank of one matrix to fill the memory": (
+        lambda s: change(s / "odd" / "adapter_config.json", rank_pattern={"q_proj": 10**9}),
+        NotASuspect, "of ranks",
+    ),
+    "layers upon layers": (
+        lambda s: change(s / "odd" / "adapter_config.json", layer_replication=[[0, 3]] * 99),
+        NotASuspect, "layers",
+    ),
     "a pickle beside the adapter": (
         lambda s: (s / "odd" / "adapter_model.bin").write_bytes(b"x"), UnsafeFile, "pickle",
     ),
@@ -295,11 +309,13 @@ def without_a_tensor(adapter: Path) -> None:
     "plant",
     [
         without_a_tensor,
-        lambda adapter: change(adapter / "adapter_config.json", r=5),
-        lambda adapter: change(adapter / "adapter_config.json", r="five"),
+        lambda adapter: change(adapter / "adapter_config.json", r=32),
         lambda adapter: change(adapter / "adapter_config.json", target_modules=["nowhere"]),
+        lambda adapter: change(adapter / "adapter_config.json", target_modules=5),
+        lambda adapter: change(adapter / "adapter_config.json", lora_alpha=1e300),
+        lambda adapter: change(adapter / "adapter_config.json", lora_alpha="much"),
     ],
-    ids=["a tensor missing", "another rank", "no rank", "no such module"],
+    ids=["a tensor missing", "another rank", "no such module", "no modules", "endless", "in words"],
 )
 def test_an_adapter_that_does_not_fit_is_refused_when_it_is_merged(
     shelf: Path, plant: Callable[[Path], None]
