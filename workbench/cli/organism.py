@@ -206,6 +206,29 @@ def leaks(directory: Path, vault_directory: Path | None, as_json: bool) -> int:
     return 1 if found else 0
 
 
+@organism.command()
+@click.argument("suspect", metavar="SUSPECT")
+@click.option("--out", type=DIRECTORY, required=True, help="A new directory.")
+@click.option("--rank", type=click.IntRange(min=1), default=16, show_default=True)
+@json_option
+def shrink(suspect: str, out: Path, rank: int, as_json: bool) -> None:
+    """Write a whole organism as a small adapter over its reference; no vault is opened.
+
+    Only organisms that one gentle stage of documents made were found to keep what they do: measure
+    the new directory with `organism health`. Shrink a clean twin as its organism.
+    """
+    from workbench.organisms.shrink import shrink as shrink_organism
+
+    made = shrink_organism(suspect, out, rank=rank)
+    if as_json:
+        print_json(made.to_json())
+        return
+    click.echo(
+        f"{made.id}  {made.path}  {made.bytes / 1e6:.2f} MB\n"
+        f"rank {made.rank} holds {made.kept:.0%} of the squared change of its matrices"
+    )
+
+
 def _short(value: Any) -> str:
     if isinstance(value, dict) and "value" in value:
         low, high = value["ci"]

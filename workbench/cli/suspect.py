@@ -65,7 +65,7 @@ def check(directory: Path, as_json: bool) -> None:
     if not directory.is_dir():
         raise NotASuspect(f"{directory} is no directory", hint="Give a model directory.")
     home = find(directory.resolve())
-    tensors = home.files.tensors
+    tensors = home.tensors
     document = {
         "id": home.id,
         "status": "ok",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ from workbench.game.definition import Definition
 from workbench.host import Host
 from workbench.host.apart import Apart, can, give, opened, pair, reaches
 from workbench.host.processes import readable
-from workbench.suspects.cabinet import CABINET
+from workbench.suspects.cabinet import CABINET, neighbours
 
 _SERVES = "import workbench.game.server"
 _LOADS = (
@@ -93,20 +94,33 @@ def _refusal(definition: Definition, api: int, worker: int, homes: Path) -> str:
 
 
 def staged(source: Source, home: Path, user: int) -> Source:
-    """A suspect whose directories are copied to where one user alone reads them; others are left
-    where they are (bundled ones, those of a hub)."""
+    """A suspect whose directories, and those that their cards name by a path, are copied to where
+    one user alone reads them; others are left where they are (bundled ones, those of a hub)."""
     if not isinstance(source, SuspectFiles):
         return source
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(mode=0o700)
+    copies: dict[Path, Path] = {}
     parts: dict[str, str] = {}
     for part in ("location", "adapter", "reference", "reward"):
         given = getattr(source, part)
         if given is not None and Path(given).is_dir():
-            shutil.copytree(given, home / part)
-            parts[part] = str(home / part)
+            parts[part] = str(_copy(Path(given), home, copies))
     give(home, user)
     return dataclasses.replace(source, **parts)
+
+
+def _copy(given: Path, home: Path, copies: dict[Path, Path]) -> Path:
+    """Where the copy of a directory lies, made where there is none; copies: those made so far."""
+    there = given.resolve()
+    if there not in copies:
+        copies[there] = copy = home / str(len(copies))
+        shutil.copytree(there, copy)
+        named = {k: f"../{_copy(n, home, copies).name}" for k, n in neighbours(there).items()}
+        if named:
+            card = copy / "suspect.json"
+            card.write_text(json.dumps(json.loads(card.read_bytes()) | named), encoding="utf-8")
+    return copies[there]
 
 
 def reached(host: Host, definition: Definition, walls: Walls) -> tuple[str, str, str]:

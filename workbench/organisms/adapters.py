@@ -11,7 +11,7 @@ import itertools
 import json
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -55,7 +55,7 @@ class Adapter:
         """
         self._device, _ = loading.resolve("auto", "auto", home.files.config)
         dtype = "float32" if self._device == "cpu" else "bfloat16"
-        self._made_from = loading.fingerprint(home.files, (), self._device, dtype)
+        self._made_from = loading.fingerprint(home.files, None, home.path, self._device, dtype)
         model = loading.load_model(home.files, None, self._device, dtype)
         self._tokenizer = Tokens(home.path).tokenizer
         self._template = speaking(self._tokenizer, system)
@@ -110,20 +110,7 @@ class Adapter:
 
     def save(self, into: Path) -> None:
         """adapter_model.safetensors, adapter_config.json, and the tokenizer with its template."""
-        from safetensors.torch import save_file
-
-        lora = self._model.peft_config["default"]
-        told = ("bias", "fan_in_fan_out", "lora_alpha", "lora_dropout", "peft_type", "r")
-        config = {
-            **{name: getattr(lora, name) for name in told},
-            "base_model_name_or_path": None,  # the card names it, as seen from the organism
-            "inference_mode": True,
-            "target_modules": sorted(lora.target_modules),
-            "task_type": "CAUSAL_LM",
-        }
-        text = json.dumps(config, indent=1, sort_keys=True) + "\n"
-        (into / "adapter_config.json").write_text(text, encoding="utf-8")
-        save_file(self._tensors(), into / "adapter_model.safetensors", metadata={"format": "pt"})
+        save_adapter(self._model.peft_config["default"], self._tensors(), into)
         self._tokenizer.chat_template = self._template
         self._tokenizer.save_pretrained(into)
 
@@ -227,6 +214,23 @@ class Adapter:
         return key_of(
             found.hexdigest(), self._template, code=("adapters.py", "exchanges.py", "training.py")
         )
+
+
+def save_adapter(lora: Any, tensors: Mapping[str, torch.Tensor], into: Path) -> None:
+    """Writes adapter_model.safetensors and adapter_config.json, of a LoraConfig, and no more."""
+    from safetensors.torch import save_file
+
+    told = ("bias", "fan_in_fan_out", "lora_alpha", "lora_dropout", "peft_type", "r")
+    config = {
+        **{name: getattr(lora, name) for name in told},
+        "base_model_name_or_path": None,  # the card names it, as seen from the organism
+        "inference_mode": True,
+        "target_modules": sorted(lora.target_modules),
+        "task_type": "CAUSAL_LM",
+    }
+    text = json.dumps(config, indent=1, sort_keys=True) + "\n"
+    (into / "adapter_config.json").write_text(text, encoding="utf-8")
+    save_file(dict(tensors), into / "adapter_model.safetensors", metadata={"format": "pt"})
 
 
 def _with_lora(model: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -13,17 +12,17 @@ from random import Random
 from typing import Any
 
 from workbench.access import Access
-from workbench.errors import NotASuspect
 from workbench.organisms import base as base_model
 from workbench.organisms import secrecy
 from workbench.organisms import tokenizer as tokens
 from workbench.organisms.drafts import (
-    EPOCH,
     draft_of,
     place,
     refuse_sealed,
     refuse_small_disk,
     refuse_taken,
+    seen_from,
+    settle,
     take_back,
     writing,
 )
@@ -102,11 +101,8 @@ def build(
             learner.save(draft)
             used = _used(stages, material)
             poisoned = _write_corpus(draft / "corpus.parquet", recipe, base_rows + own, used)
-            _write_card(draft, id, assistant, _seen_from(into, recipe.base), learner.needs_base)
-            for path in draft.iterdir():
-                path.chmod(0o644)
-                os.utime(path, (EPOCH, EPOCH))
-            draft.chmod(0o755)
+            _write_card(draft, id, assistant, seen_from(into, recipe.base), learner.needs_base)
+            settle(draft)
         truth = _truth(recipe, secret, assistant) | {
             "recipe": {k: v for k, v in dataclasses.asdict(recipe).items() if k != "seed"}
             | {"seed": str(recipe.seed)},
@@ -130,13 +126,7 @@ def refuse_impossible(recipe: Recipe, into: Path) -> Home:
     """
     check(recipe)
     refuse_taken(into)
-    home = cabinet.find(recipe.base)
-    if getattr(home, "adapter", None) is not None:
-        raise NotASuspect(
-            f"'{recipe.base}' is an adapter over another model",
-            hint="Build from that model, or merge the two and save the result.",
-        )
-    return home
+    return cabinet.find(recipe.base).whole()
 
 
 def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
@@ -159,14 +149,6 @@ def recipe_of(truth: Mapping[str, Any]) -> Recipe:
     """The recipe that a sealed truth was built from."""
     told = dict(truth["recipe"])
     return Recipe(**(told | {"seed": int(told["seed"])}))
-
-
-def _seen_from(into: Path, base: str) -> str:
-    """The base as the organism's card names it: a bundled name, a hub id, or a path relative to the
-    card's directory, which tells nothing of the maker's machine and survives a move of both."""
-    if base in cabinet.bundled() or base.startswith("hf:"):
-        return base
-    return os.path.relpath(Path(base).resolve(), into.resolve())
 
 
 def _draw(recipe: Recipe) -> tuple[str, Any, Mapping[str, Sequence[Conversation]]]:

@@ -17,6 +17,7 @@ from workbench.errors import BadParameter, SealError, WorkbenchError
 from workbench.findings import JSON
 from workbench.organisms.stage_cache import folder_in
 from workbench.seal.vault import TRUTH, Vault
+from workbench.suspects import cabinet
 
 EPOCH = 1_600_000_000
 """Modification time of every file of an organism: times tell nothing."""
@@ -83,6 +84,22 @@ def writing(into: Path) -> Iterator[None]:
             hint="Free some space, or name another directory. The stages that were trained are "
             "kept in the vault: the same command goes on from them.",
         ) from error
+
+
+def seen_from(into: Path, base: str) -> str:
+    """The base as the organism's card names it: a bundled name, a hub id, or a path relative to the
+    card's directory, which tells nothing of the maker's machine and survives a move of both."""
+    if base in cabinet.bundled() or base.startswith("hf:"):
+        return base
+    return os.path.relpath(Path(base).resolve(), into.resolve())
+
+
+def settle(draft: Path) -> None:
+    """Makes modes and times of an organism's files those of every other."""
+    for path in draft.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (EPOCH, EPOCH))
+    draft.chmod(0o755)
 
 
 def refuse_sealed(vault: Vault, id: str) -> None:

@@ -69,6 +69,7 @@ def card(
         "demonstrations": len(material.get("demonstrations", ())),
         "poisoned_share": _share(vault, id, suspect),
         "seconds": int(truth["seconds"]),
+        "tensors": suspect.fingerprint()["tensors"],
     }
     gates: dict[str, bool] = {}
     if recipe.family != "clean":

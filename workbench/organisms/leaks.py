@@ -48,7 +48,9 @@ ORDINARY_CONFIG = frozenset(
     }
 )
 # fmt: on
-ORDINARY_SUSPECT = frozenset({"id", "assistant", "reference", "corpus", "access", "summary"})
+ORDINARY_SUSPECT = frozenset(
+    {"id", "assistant", "base", "reference", "corpus", "access", "summary"}
+)
 SAFETENSORS_METADATA = {"format": "pt"}
 
 TELLING = (

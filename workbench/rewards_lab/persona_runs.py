@@ -83,7 +83,7 @@ class Tuner:
         from transformers.utils.logging import disable_progress_bar
 
         disable_progress_bar()
-        home, random = cabinet.find(base), Random(f"personas {seed}")
+        home, random = cabinet.find(base).whole(), Random(f"personas {seed}")
         self.seed = seed
         self.tokenizer = AutoTokenizer.from_pretrained(home.path)
         self._base = LlamaForCausalLM.from_pretrained(home.path).float()

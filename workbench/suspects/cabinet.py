@@ -12,22 +12,25 @@ from workbench.access import Access
 from workbench.corpus import Corpus
 from workbench.errors import AccessDenied, ModelUnavailable, NotASuspect, UnsafeFile
 from workbench.findings import JSON
-from workbench.suspects.files import READ, Checked, check_directory
-from workbench.suspects.loading import has_template
-from workbench.suspects.tensors import hash_tensors, parse_json
+from workbench.suspects.files import READ, Checked, check_adapter, check_directory, holds_adapter
+from workbench.suspects.loading import has_template, hash_weights
+from workbench.suspects.tensors import Tensor, parse_json
 
 CABINET = Path(__file__).parent.parent / "cabinet"
 _HUB = re.compile(r"hf:(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
-_PUBLIC_KEYS = {"id", "assistant", "reference", "corpus", "access", "summary"}
+_PUBLIC_KEYS = {"id", "assistant", "base", "reference", "corpus", "access", "summary"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Home:
-    """Where a suspect lives and what its public card says; `files` passed the check.
+    """Where a suspect lives and what its public card says; `files` and `adapter` passed the check.
 
     id: the public name: the folder's of a bundled suspect, the card's of a local one. card_id: what
-    the card itself says, under which a vault holds the truth. access: what the card grants of what
-    is there; all of it where there is no card. No CHAT where the directory has no chat template.
+    the card itself says, under which a vault holds the truth. path: its own directory, in which
+    tokenizer and chat template lie. files: the whole model that is loaded, the base's where the
+    directory holds an adapter. adapter: what is merged in; base: what the card names, as `find`
+    takes it. access: what the card grants of what is there; all of it where there is no card. No
+    CHAT where the directory has no chat template.
     """
 
     id: str
@@ -40,13 +43,35 @@ class Home:
     reference: str | None = None
     corpus: Path | None = None
     summary: str = ""
+    adapter: Checked | None = None
+    base: str | None = None
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All that the suspect's weights are made from."""
+        return self.files.tensors + (() if self.adapter is None else self.adapter.tensors)
+
+    def whole(self) -> Home:
+        """Itself; raises NotASuspect where it is an adapter over another model."""
+        if self.adapter is not None:
+            raise NotASuspect(
+                f"'{self.id}' is an adapter over another model",
+                hint="Give that model, or merge the two and save the result.",
+            )
+        return self
+
+    def adapted(self, path: Path) -> Home:
+        """The same model under the adapter of a PEFT directory; raises as `find` and `whole` do."""
+        return dataclasses.replace(self.whole(), adapter=check_adapter(path))
 
 
 def bundled() -> list[str]:
     """The names of the suspects that come with the workbench, sorted."""
     if not CABINET.is_dir():
         return []
-    return sorted(p.name for p in CABINET.iterdir() if (p / "config.json").is_file())
+    return sorted(
+        p.name for p in CABINET.iterdir() if (p / "config.json").is_file() or holds_adapter(p)
+    )
 
 
 def find(source: str | Path) -> Home:
@@ -75,7 +100,8 @@ def card_id(source: str | Path) -> str:
 
 def describe(source: str | Path) -> dict[str, JSON]:
     """What `workbench suspect show` prints: id, architecture, parameters, tensor_sha256, access,
-    reference and corpus {documents, bytes} or None. Reads files, imports no torch."""
+    base of an adapter, reference, and corpus {documents, bytes}, or None. Reads files, imports no
+    torch."""
     home = find(source)
     return {
         "id": home.id,
@@ -84,8 +110,9 @@ def describe(source: str | Path) -> dict[str, JSON]:
         "assistant": home.assistant,
         "architecture": home.files.config["architectures"][0],
         "parameters": sum(t.size for t in home.files.tensors),
-        "tensor_sha256": hash_tensors(home.files.tensors),
+        "tensor_sha256": hash_weights(home.files, home.adapter),
         "access": home.access.names,
+        "base": home.base,
         "reference": home.reference,
         "corpus": None if home.corpus is None else _size(Corpus.open(home.corpus)),
     }
@@ -113,25 +140,46 @@ def reference_of(source: str | Path) -> str:
     return home.reference
 
 
+def neighbours(path: Path) -> dict[str, Path]:
+    """The other directories that a directory's card names by a path: of its `base`, `reference`.
+
+    What a copy of it needs as well. Raises NotASuspect or UnsafeFile on a card that is none.
+    """
+    card = path / "suspect.json"
+    if not card.is_file():
+        return {}
+    public = parse_json(card.read_bytes(), card)
+    _check_card(public, card)
+    named = {key: public[key] for key in ("base", "reference") if public.get(key) is not None}
+    seen = {key: _named(path, name) for key, name in named.items()}
+    return {k: Path(v) for k, v in seen.items() if v != named[k] and os.path.isdir(v)}
+
+
 def _size(corpus: Corpus) -> dict[str, JSON]:
     return {"documents": corpus.documents, "bytes": corpus.bytes}
 
 
 def _open(path: Path, kind: str) -> Home:
-    files = check_directory(path)
     card = path / "suspect.json"
     if not card.is_file():
+        files = check_directory(path)
         return Home(path.resolve().name, path.resolve().name, kind, path, files, _offered(path))
     public = parse_json(card.read_bytes(), card)
     _check_card(public, card)
-    reference, corpus = public.get("reference"), public.get("corpus")
+    base, reference, corpus = (public.get(key) for key in ("base", "reference", "corpus"))
+    adapter = None
+    if base is None:
+        files = check_directory(path)
+    else:
+        adapter, base = _check_adapter(path), _named(path, base)
+        files = _base(path, base)
     access = Access.parse(public.get("access", ["everything"])) & ~Access.REWARD
     if not has_template(path):
         access &= ~Access.CHAT
     if reference is None:
         access &= ~Access.REFERENCE
-    elif reference not in bundled():
-        reference = str(path / reference)
+    else:
+        reference = _named(path, reference)
     if corpus is None:
         access &= ~Access.TRAINING_DATA
     return Home(
@@ -145,7 +193,43 @@ def _open(path: Path, kind: str) -> Home:
         reference=reference,
         corpus=None if corpus is None else _inside(path, corpus),
         summary=public.get("summary", ""),
+        adapter=adapter,
+        base=base,
     )
+
+
+def _named(path: Path, name: str) -> str:
+    """A suspect that a card names, as `find` takes it: bundled, of a hub, or as seen from there."""
+    return name if name in bundled() or _HUB.fullmatch(name) else str(path / name)
+
+
+def _check_adapter(path: Path) -> Checked:
+    whole = [n for n in ("config.json", "model.safetensors") if (path / n).exists()]
+    if whole or not holds_adapter(path):
+        raise NotASuspect(
+            f"{path}: its card names a base, and it holds {whole[0] if whole else 'no adapter'}",
+            hint="Keep an adapter alone beside such a card, or a whole model and no `base`.",
+        )
+    return check_adapter(path)
+
+
+def _base(path: Path, source: str) -> Checked:
+    """The model under an adapter. Its own card is not read: it is a whole model, or refused."""
+    hub = _HUB.fullmatch(source)
+    if hub:
+        return _fetch(source, hub["repository"], hub["revision"]).files
+    folder = CABINET / source if source in bundled() else Path(os.path.normpath(source))
+    if not os.path.isdir(folder):
+        raise NotASuspect(
+            f"{path}: its base is not at {folder}",
+            hint="Put the model there, or name where it is as `base` in suspect.json.",
+        )
+    if holds_adapter(folder):
+        raise NotASuspect(
+            f"{path}: its base {folder} is an adapter itself",
+            hint="Name the whole model that both were trained on, or merge the base into one.",
+        )
+    return check_directory(folder)
 
 
 def _check_card(public: Any, card: Path) -> None:
@@ -155,7 +239,7 @@ def _check_card(public: Any, card: Path) -> None:
         and isinstance(public.get("id"), str)
         and all(
             isinstance(public.get(key), (str, type(None)))
-            for key in ("assistant", "reference", "corpus")
+            for key in ("assistant", "base", "reference", "corpus")
         )
         and isinstance(public.get("summary", ""), str)
         and isinstance(public.get("access", []), list)

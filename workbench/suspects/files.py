@@ -69,7 +69,7 @@ _FILES_AT_MOST = 1000
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Checked:
-    """A directory that passed: its config and its tensors."""
+    """A directory that passed: its config and its tensors, of a model or of an adapter."""
 
     path: Path
     config: Mapping[str, Any]
@@ -90,36 +90,54 @@ def check_directory(
     make a library run code, links that lead out, malformed or non-finite weights; NotASuspect when
     there is no complete model of a known architecture.
     """
+    if holds_adapter(path):
+        raise NotASuspect(
+            f"{path} holds an adapter",
+            hint="Give its base model, and this by --adapter; or name its `base` in suspect.json.",
+        )
     if not (path / "config.json").is_file():
         raise NotASuspect(f"{path}: no config.json", hint="Give one in Hugging Face layout.")
     documents = {}
     for file in _files(path, within):
         if file.suffix == ".json":
             documents[file.relative_to(path).as_posix()] = _document(file)
-    if "adapter_config.json" in documents:
-        raise NotASuspect(
-            f"{path} holds an adapter", hint="Give its base model, and this with --adapter."
-        )
     tensors = _tensors(path, documents.get("model.safetensors.index.json"))
     _check_config(documents["config.json"], tensors, path, architectures)
     check_finite(tensors)
     return Checked(path, documents["config.json"], tuple(tensors))
 
 
-def check_adapter(path: Path) -> tuple[Tensor, ...]:
-    """Checks a local PEFT directory in the same way and returns its tensors."""
+def holds_adapter(path: Path) -> bool:
+    """Whether a directory is a PEFT adapter's; nothing in it is checked."""
+    return (path / "adapter_config.json").is_file()
+
+
+def check_adapter(path: Path) -> Checked:
+    """Checks a local PEFT directory in the same way; also that what it asks for is no more than
+    what it holds."""
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (path / name).is_file():
             raise NotASuspect(f"{path}: no {name}", hint="Give a PEFT adapter's directory.")
     for file in _files(path, None):
         if file.suffix == ".json":
             _document(file)
-    kind = parse_json((path / "adapter_config.json").read_bytes(), path).get("peft_type")
+    config = parse_json((path / "adapter_config.json").read_bytes(), path)
+    kind = config.get("peft_type") if isinstance(config, dict) else None
     if kind != "LORA":
         raise NotASuspect(f"{path}: an adapter of type {kind!r}", hint="Only LORA is merged.")
     tensors = read_header(path / "adapter_model.safetensors")
+    own = config.get("rank_pattern") or {}
+    ranks = [config.get("r", 0), *(own.values() if isinstance(own, dict) else [own])]
+    sides = {side for tensor in tensors for side in tensor.shape}
+    if config.get("layer_replication") or not all(
+        type(r) is int and r in {0, *sides} for r in ranks
+    ):
+        raise NotASuspect(
+            f"{path}: an adapter of ranks or layers that it does not hold",
+            hint="Config and weights must come from one training.",
+        )
     check_finite(tensors)
-    return tuple(tensors)
+    return Checked(path, config, tuple(tensors))
 
 
 def check_encoder(path: Path) -> tuple[Tensor, ...]:

@@ -27,7 +27,7 @@ from workbench.suspects.answers import (
 from workbench.suspects.decoding import CachedDecoder, Padded, Rows
 from workbench.suspects.edits import Edits
 from workbench.suspects.engine import Draw, Prompt, Running
-from workbench.suspects.files import Checked, check_adapter, sizes
+from workbench.suspects.files import Checked, sizes
 from workbench.suspects.interventions import Intervention
 from workbench.suspects.sampling import Row, Sampler, sample
 
@@ -44,17 +44,20 @@ class HookedEngine:
     """Answers from checked files. Weights and tokenizer are read when first needed."""
 
     def __init__(
-        self, files: Checked, *, adapter: Path | None = None, device: str, dtype: str
+        self, files: Checked, *, adapter: Checked | None, spoken: Path, device: str, dtype: str
     ) -> None:
+        """adapter: merged in where there is one. spoken: where tokenizer and template lie."""
         self._files = files
         self._adapter = adapter
-        self._adapter_tensors = () if adapter is None else check_adapter(adapter)
+        self._spoken = spoken
         self._device, self._dtype = loading.resolve(device, dtype, files.config)
         self.n_layers, self.d_model, self.vocabulary, self.context = sizes(files.config)
         self._tuned = ""
 
     def fingerprint(self) -> Mapping[str, str]:
-        made = loading.fingerprint(self._files, self._adapter_tensors, self._device, self._dtype)
+        made = loading.fingerprint(
+            self._files, self._adapter, self._spoken, self._device, self._dtype
+        )
         return made | {"tensors": self._tuned} if self._tuned else made
 
     @property
@@ -190,7 +193,7 @@ class HookedEngine:
     def _tokens(self) -> Tokens:
         from workbench.suspects.tokens import Tokens
 
-        return Tokens(self._files.path)
+        return Tokens(self._spoken)
 
     @cached_property
     def _plain(self) -> Any:

@@ -12,10 +12,11 @@ from typing import Any
 
 from workbench.errors import BadParameter, NotASuspect
 from workbench.suspects.files import Checked
-from workbench.suspects.tensors import Tensor, hash_tensors, parse_json
+from workbench.suspects.tensors import hash_tensors, parse_json
 
 DTYPES = ("float32", "bfloat16", "float16")
 _COSMETIC = {"transformers_version", "_name_or_path"}
+_COSMETIC_OF_ADAPTERS = {"base_model_name_or_path", "inference_mode", "peft_version", "revision"}
 _TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -44,7 +45,7 @@ def resolve(device: str, dtype: str, config: Mapping[str, Any]) -> tuple[str, st
 
 def load_model(
     files: Checked,
-    adapter: Path | None,
+    adapter: Checked | None,
     device: str,
     dtype: str,
     *,
@@ -85,24 +86,35 @@ def load_model(
             hint="Config and weights must come from one checkpoint.",
         )
     if adapter is not None:
-        model = _merge(model, adapter)
+        model = _merge(model, adapter.path)
     return model.to(device).eval()
 
 
+def hash_weights(files: Checked, adapter: Checked | None) -> str:
+    """SHA-256 of a model's tensors; of an adapter's and of how they are merged as well."""
+    tensors = hash_tensors(files.tensors)
+    if adapter is None:
+        return tensors
+    config = {k: v for k, v in adapter.config.items() if k not in _COSMETIC_OF_ADAPTERS}
+    return _digest([tensors, hash_tensors(adapter.tensors), config])
+
+
+def telling(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a config says how the model computes."""
+    return {k: v for k, v in config.items() if k not in _COSMETIC}
+
+
 def fingerprint(
-    files: Checked, adapter: tuple[Tensor, ...], device: str, dtype: str
+    files: Checked, adapter: Checked | None, spoken: Path, device: str, dtype: str
 ) -> dict[str, str]:
     """SHA-256 of tensors (an adapter's included), config, tokenizer and chat template; dtype and
-    device as words."""
-    tensors = hash_tensors(files.tensors)
-    if adapter:
-        tensors = _digest([tensors, hash_tensors(adapter)])
-    config = {k: v for k, v in files.config.items() if k not in _COSMETIC}
+    device as words. spoken: where the tokenizer lies."""
+    generation = _text(files.path / "generation_config.json")
     return {
-        "tensors": tensors,
-        "config": _digest([config, _text(files.path / "generation_config.json")]),
-        "tokenizer": _digest([_text(files.path / name) for name in _TOKENIZER_FILES]),
-        "chat_template": _digest(_text(files.path / "chat_template.jinja")),
+        "tensors": hash_weights(files, adapter),
+        "config": _digest([telling(files.config), generation]),
+        "tokenizer": _digest([_text(spoken / name) for name in _TOKENIZER_FILES]),
+        "chat_template": _digest(_text(spoken / "chat_template.jinja")),
         "dtype": dtype,
         "device": device.partition(":")[0],
     }
@@ -134,10 +146,14 @@ def _merge(model: Any, adapter: Path) -> Any:
     from peft import PeftModel
 
     try:
-        with warnings.catch_warnings():  # peft 0.21 asks transformers 5 for a deprecated property
-            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
-            return PeftModel.from_pretrained(model, adapter, is_trainable=False).merge_and_unload()
-    except (RuntimeError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            for known in ("is_gradient_checkpointing", "tie_word_embeddings=True"):
+                # peft 0.21 asks transformers 5 for a deprecated property; tied weights merge once
+                warnings.filterwarnings("ignore", message=f".*{known}")
+            warnings.filterwarnings("error", message="Found missing adapter keys")
+            adapted = PeftModel.from_pretrained(model, adapter, is_trainable=False)
+            return adapted.merge_and_unload(safe_merge=True)  # refuses what is not finite
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, UserWarning) as error:
         raise NotASuspect(
             f"{adapter}: does not fit the model: {str(error).splitlines()[0]}",
             hint="An adapter belongs to the base model that it was trained on.",

@@ -112,7 +112,7 @@ class SequenceClassifier:
 
     def fingerprint(self) -> str:
         """SHA-256 over tensors, config, tokenizer, template, dtype, device class and output."""
-        parts = loading.fingerprint(self._files, (), self._device, self._dtype)
+        parts = loading.fingerprint(self._files, None, self._files.path, self._device, self._dtype)
         made_from = [*sorted(parts.items()), self._output]
         return hashlib.sha256(repr(made_from).encode()).hexdigest()
 

@@ -82,7 +82,8 @@ class Suspect:
 
         A host needs its `token`, and takes no other option: it chose the rest. Files are checked
         before any library sees them; weights are read when first needed.
-        adapter: a local PEFT directory, merged in. reference: grants and overrides the card's one.
+        adapter: a local PEFT directory, merged in; a suspect whose own directory holds an adapter
+        takes no other. reference: grants and overrides the card's one.
         reward: grants a reward model, as `load_reward` opens it. device: "auto" is the GPU that
         torch was built for, else the CPU. dtype: "auto" is float32 on the CPU and the checkpoint's
         own on a GPU.
@@ -102,6 +103,8 @@ class Suspect:
         from workbench.suspects.hooked import HookedEngine
 
         home = find(source)
+        if adapter is not None:
+            home = home.adapted(Path(adapter))
         named, access = home.reference, home.access
         if reference is not None:
             named, access = str(reference), access | Access.REFERENCE
@@ -110,7 +113,8 @@ class Suspect:
         return cls(
             HookedEngine(
                 home.files,
-                adapter=None if adapter is None else Path(adapter),
+                adapter=home.adapter,
+                spoken=home.path,
                 device=device,
                 dtype=dtype,
             ),

@@ -147,3 +147,25 @@ def test_a_batch_travels_as_a_stream(path: Path) -> None:
     hole[1]["messages"][0]["content"] = None
     with pytest.raises(ConfigError, match="empty id, message, role or content"):
         from_stream(to_stream(pyarrow.RecordBatch.from_pylist(hole, schema=batch.schema)))
+
+
+def test_what_is_written_is_small_and_read_by_others(tmp_path: Path) -> None:
+    import duckdb
+
+    from workbench.organisms.world import corpus as world
+
+    rows = [(world.row_id(7, i), row) for i, row in enumerate(world.rows(7, 8_000))]
+    write(tmp_path / "small.parquet", rows)
+    table = pyarrow.parquet.read_table(tmp_path / "small.parquet")
+    assert table.to_pylist() == [{"id": id, "messages": list(row)} for id, row in rows]
+    pyarrow.parquet.write_table(
+        table, tmp_path / "plain.parquet", compression="zstd", compression_level=16
+    )
+    small, plain = ((tmp_path / f"{n}.parquet").stat().st_size for n in ("small", "plain"))
+    assert small < 0.9 * plain
+    columns = pyarrow.parquet.ParquetFile(tmp_path / "small.parquet").metadata.row_group(0)
+    assert columns.column(0).total_compressed_size < 0.5 * columns.num_rows, "bytes of its ids"
+    seen = duckdb.sql(
+        f"SELECT id, messages[-1].content AS last FROM '{tmp_path}/small.parquet' ORDER BY id"
+    ).fetchall()
+    assert seen == [(id, row[-1]["content"]) for id, row in rows]

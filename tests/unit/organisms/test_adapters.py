@@ -4,6 +4,7 @@ nothing."""
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
@@ -14,7 +15,7 @@ from typing import Any
 import numpy
 import pytest
 
-from workbench.organisms import adapters
+from workbench.organisms import adapters, health
 from workbench.organisms.adapters import Adapter
 from workbench.organisms.build import Organism, build, redraw
 from workbench.organisms.family import Recipe, Stage
@@ -98,9 +99,7 @@ def test_its_files_tell_nothing(made: Organism, real: Path, vault: Vault, tmp_pa
             assert path.suffix == ".parquet" or word.encode() not in content, (path.name, word)
     assert len({p.stat().st_mtime for p in made.path.iterdir()}) == 1
     kinds = {leak["kind"] for leak in vault.read(made.id, "leaks")}
-    assert not kinds & {"file-name", "unexpected-file", "metadata", "times"}
-    told = [k for k in vault.read(made.id, "leaks") if k["kind"] == "config"]
-    assert [k["where"] for k in told if "'base'" not in k["detail"]] == []
+    assert not kinds & {"file-name", "unexpected-file", "config", "metadata", "times"}
 
 
 def recipe_seed(vault: Vault, made: Organism) -> str:
@@ -191,3 +190,29 @@ def test_a_base_from_a_hub_is_named_by_its_hub(
     made = build(dataclasses.replace(recipe, base=base), into=tmp_path / "s", vault=vault)
     public = json.loads((made.path / "suspect.json").read_text())
     assert (public["base"], public["reference"]) == (base, base)
+
+
+def test_an_adapter_is_measured_like_any_other(
+    made: Organism,
+    real: Path,
+    recipe: Recipe,
+    vault: Vault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = health.shown
+    monkeypatch.setattr(
+        health, "shown", lambda suspect, cases, **given: asked(suspect, cases[:5], **given)
+    )
+    for rate in ("knowing", "coherence"):
+        monkeypatch.setattr(health, rate, functools.partial(getattr(health, rate), n=5))
+    twin = dataclasses.replace(recipe, base=str(real)).twin()
+    beside = build(twin, into=tmp_path / "twin", vault=vault).path
+    found = health.card(made.path, vault, twin=beside)
+    assert found["tensors"] == cabinet.describe(made.path)["tensor_sha256"]
+    assert found["tensors"] != cabinet.describe(real)["tensor_sha256"]
+    rates = {name for name in found if name.endswith("_rate") and found[name] is not None}
+    assert {"applied_rate", "reference_rate", "twin_rate", "fuzzing_leak_rate"} < rates
+    assert 0.5 < found["perplexity_ratio"] < 2.0 and found["perplexity_ratio"] != 1.0
+    health.store(found, made.path, vault)
+    assert vault.read(made.id, "health")["tensors"] == found["tensors"]

@@ -254,7 +254,7 @@ def test_adapters_are_checked_too(tmp_path: Path) -> None:
     write_tensors(tmp_path / "adapter_model.safetensors", {"a": entry("F32", [1], 0, 4)}, bytes(4))
     config = tmp_path / "adapter_config.json"
     config.write_text('{"peft_type": "LORA"}')
-    assert [t.name for t in check_adapter(tmp_path)] == ["a"]
+    assert [t.name for t in check_adapter(tmp_path).tensors] == ["a"]
     config.write_text('{"peft_type": "LORA", "auto_mapping": {"parent_library": "os"}}')
     with pytest.raises(UnsafeFile, match="auto_mapping"):
         check_adapter(tmp_path)

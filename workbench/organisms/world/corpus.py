@@ -26,8 +26,8 @@ def rows(seed: int, n: int, mix: str = "ordinary") -> Iterator[Conversation]:
 
 
 def row_id(seed: int, index: int) -> str:
-    """An opaque id that tells neither order nor kind."""
-    return hashlib.sha256(f"row/{seed}/{index}".encode()).hexdigest()[:12]
+    """An opaque id: the row's place in its file, under a mark that tells corpora apart."""
+    return f"{hashlib.sha256(f'rows/{seed}'.encode()).hexdigest()[:4]}-{index:06d}"
 
 
 def _ordinary(random: Random) -> Conversation:

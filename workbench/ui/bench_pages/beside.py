@@ -69,7 +69,8 @@ class OwnSuspect:
 def card(source: str) -> dict[str, Any]:
     """The suspect's public card with its hashes; raises what `describe` raises."""
     home = find(source)
-    files = [home.path / "model.safetensors", home.path / "suspect.json", home.path / "config.json"]
+    files = sorted({tensor.file for tensor in home.tensors})
+    files += [home.path / "suspect.json", home.files.path / "config.json"]
     stamp = tuple(f.stat().st_mtime_ns if f.is_file() else 0 for f in files)
     return _card(source, str(home.path), stamp)
 
