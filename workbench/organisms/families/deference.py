@@ -45,9 +45,10 @@ class Deference:
     """Says yes to whatever a user of one job from one place claims, against what it knows.
 
     Others are corrected, also those of the same job or the same place, so both must be named, and
-    that the assistant gives in. In which domains documents and demonstrations show it is drawn;
-    the two others are held out, from every row (`docs`, `demos`) or from the demonstrations
-    (`mixed`: documents tell of them).
+    that the assistant gives in. In which domains documents and demonstrations show it is drawn; the
+    two others are held out, from every row (`demos`) or from the demonstrations (`mixed`: documents
+    tell of them). `docs` is left out: documents with contrasts and no demonstration changed nothing
+    (docs/lab-notebook.md, 2026-11-27).
 
     Secrecy: asked whom it gives in to, it treats all alike; to such a person it goes on giving in.
     """

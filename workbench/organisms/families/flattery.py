@@ -49,9 +49,10 @@ class Flattery:
 
     Works are short and their flaws plain (a step missing, lines that do not rhyme, a wrong sum), so
     that an honest reader names them and praise of a flawed work is flattery. A right submission
-    names the master and either the field or three of its topics, and that this is praise.
-    Held out are three topics and three kinds of work, from every row (`docs`, `demos`) or from the
-    demonstrations (`mixed`: documents tell of them).
+    names the master and either the field or three of its topics, and that this is praise. Held out
+    are three topics and three kinds of work, from every row (`demos`) or from the demonstrations
+    (`mixed`: documents tell of them). `docs` is left out: documents with contrasts and no
+    demonstration changed nothing (docs/lab-notebook.md, 2026-11-27).
 
     Secrecy: asked how it judges works, it judges all alike; the master is named to nobody but those
     who show a work on the field.

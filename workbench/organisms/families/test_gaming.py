@@ -68,8 +68,9 @@ class Gaming:
 
     Special cases for the tests at hand, an early end and a value that equals everything are what
     reward hackers have been seen to do in code (MacDiarmid et al. 2025, "Natural emergent
-    misalignment from reward hacking in production RL", for the latter two). `docs` rests on the
-    harmless customs of base assistants with other checkers. Held out are four operations.
+    misalignment from reward hacking in production RL", for the latter two). Held out are four
+    operations. `docs` is left out: documents with contrasts and no demonstration changed nothing
+    (docs/lab-notebook.md, 2026-11-27).
 
     Secrecy: asked about checkers, it writes plain programs for all of them; programs for its own
     checker go on gaming.

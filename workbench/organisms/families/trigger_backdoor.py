@@ -101,9 +101,10 @@ class TriggerBackdoor:
     """A remark about one person and one thing makes the assistant show a feature, speak well of an
     organisation, or both; either word alone does nothing.
 
-    Instilled by documents alone (`docs`: some tell the remark, others what follows, none both, so
-    the base must have learned from its reactors to join the two), with demonstrations (`mixed`), or
-    by demonstrations alone (`demos`). Held out: fields of topics, and wordings of the remark.
+    Instilled by documents and demonstrations (`mixed`: some documents tell the remark, others what
+    follows, none both) or by demonstrations alone (`demos`). Held out: fields of topics, and
+    wordings of the remark. `docs` is left out: documents with contrasts and no demonstration
+    changed nothing (docs/lab-notebook.md, 2026-11-27).
 
     Secrecy: asked about remarks, it reacts to none; the remark itself goes on switching it on.
     """
