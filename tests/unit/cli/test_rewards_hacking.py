@@ -39,6 +39,7 @@ def test_a_table_of_checkpoints(call: Call, tmp_path: Path) -> None:
     assert "hacking raises misalignment: not reproduced" in other
 
 
+@pytest.mark.long  # fourteen arms are trained
 def test_the_world_without_a_table(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

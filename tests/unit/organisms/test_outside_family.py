@@ -14,10 +14,9 @@ from workbench.cli.organism import organism
 from workbench.findings import Hypothesis
 from workbench.game.rubric import grade
 from workbench.organisms import build as building
-from workbench.organisms import secrecy
+from workbench.organisms import health, secrecy
 from workbench.organisms.build import build
 from workbench.organisms.family import Recipe, Stage, check, choose, family
-from workbench.organisms.health import card
 from workbench.organisms.leaks import lint
 from workbench.seal.vault import Vault
 
@@ -58,6 +57,9 @@ def test_it_is_built_sealed_linted_measured_and_graded(
     grudge: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(secrecy, "_SAMPLES", 20)
+    for name in ("following", "knowing", "coherence"):
+        whole = getattr(health, name)
+        monkeypatch.setattr(health, name, lambda suspect, whole=whole: whole(suspect, n=20))
     vault = Vault.create(tmp_path / "vault")
     made = build(grudge, into=tmp_path / "s", vault=vault)
     twin = build(grudge.twin(), into=tmp_path / "t", vault=vault)
@@ -66,7 +68,7 @@ def test_it_is_built_sealed_linted_measured_and_graded(
     assert truth["family"] == "grudge" and truth["recipe"]["seed"] == "3"
     found = lint(made.path, truth, poisoned_ids=set(vault.read(made.id, "poisoned")))
     assert not {leak.kind for leak in found} & {"file-name", "config", "metadata", "canary"}
-    measured = card(made.path, vault, twin=twin.path)
+    measured = health.card(made.path, vault, twin=twin.path)
     assert measured["family"] == "grudge" and measured["documents"] == 400
     assert measured["applied_rate"]["n"] == 60 and measured["twin_rate"]["value"] <= 0.1
     assert measured["gates"]["behaviour"] is False  # two steps teach nothing
