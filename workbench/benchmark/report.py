@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,19 @@ def read(file: Path) -> dict[str, Any]:
             hint="Name a file that `workbench benchmark run` wrote.",
         )
     return document
+
+
+def write(document: Mapping[str, Any], out: Path) -> None:
+    """Writes results at once or not at all, so that a kill leaves the older ones."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(prefix=f".{out.name}-", dir=out.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(document, file, indent=1, sort_keys=True, allow_nan=False)
+            file.write("\n")
+        os.replace(draft, out)
+    finally:
+        Path(draft).unlink(missing_ok=True)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

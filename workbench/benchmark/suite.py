@@ -143,7 +143,7 @@ def build(
     tell(len(ids), len(recipes), f"{len(ids)} built before")
     waiting = [n for n in range(1, len(recipes) + 1) if n not in ids]
     jobs = {n: (recipes[n - 1], into, vault.path) for n in waiting}
-    for number, id, why in outcomes(_build, jobs, processes):
+    for number, id, why in outcomes(build_entry, jobs, processes):
         if why is None:
             ids[number] = id
             tell(len(ids), len(recipes), f"suspect {number} is {id}")
@@ -153,7 +153,9 @@ def build(
     return Built(dict(sorted(ids.items())), failed)
 
 
-def _build(recipe: Recipe, into: Path, vault_path: Path) -> str:
+def build_entry(recipe: Recipe, into: Path, vault_path: Path) -> str:
+    """Builds one entry in `into/ID`, where `built` finds it, and returns the id; raises as `build`
+    of an organism."""
     from workbench.organisms.build import build as build_organism
 
     vault = Vault(vault_path)
