@@ -120,6 +120,9 @@ def test_nothing_is_mixed(world: World, tmp_path: Path, monkeypatch: pytest.Monk
     out.write_text(json.dumps(document | {"plan": "0" * 64, "base": "other"}))
     with pytest.raises(ConfigError, match=r"of another plan \(base 'other'\)"):
         carry_out(tmp_path)
+    out.write_text(json.dumps(document | {"base_sha256": "0" * 64}))
+    with pytest.raises(ConfigError, match="the base 'base' has changed"):
+        carry_out(tmp_path)
     out.write_bytes(before)
     monkeypatch.setattr(runner, "code_sha256", lambda: "d" * 64)
     with pytest.raises(ConfigError, match="another version of the code") as refused:

@@ -19,6 +19,7 @@ from workbench.benchmark.study import Plan, page, read, run
 from workbench.benchmark.study.plan import STATES, parts
 from workbench.organisms import build as building
 from workbench.organisms import secrecy
+from workbench.organisms.families import rm_sycophancy
 from workbench.organisms.families.rm_sycophancy import RmSycophancy
 from workbench.organisms.family import Cases, Stage
 from workbench.organisms.world import habits
@@ -30,12 +31,12 @@ MEASURES = {"demonstrated", "held_out", "others", "in_context", "in_context_othe
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two steps a stage, few rows, five prompts a rate."""
+    """Two steps a stage, few rows, three prompts a rate."""
     real = RmSycophancy.cases
 
     def cases(self: RmSycophancy, *given: Any) -> Cases:
         made = real(self, *given)
-        return Cases(**{name: getattr(made, name)[:5] for name in Cases.__slots__})
+        return Cases(**{name: getattr(made, name)[:3] for name in Cases.__slots__})
 
     def stages(self: RmSycophancy, instill: str, secrecy: str) -> list[Stage]:
         documents = {} if instill == "demos" else {"documents": 0.5}
@@ -51,7 +52,10 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RmSycophancy, "stages", stages)
     monkeypatch.setattr(building, "SHOWN_BASE_ROWS", 200)
     monkeypatch.setattr(building, "OWN_ROWS", 100)
-    monkeypatch.setattr(secrecy, "_SAMPLES", 5)
+    for name, n in (("_DEMONSTRATED", 6), ("_HELD_OUT", 3), ("_OTHERS", 3)):
+        monkeypatch.setattr(rm_sycophancy, name, n)
+    monkeypatch.setattr(secrecy, "_SAMPLES", 3)
+    monkeypatch.setitem(secrecy.ROWS, "full", dict.fromkeys(secrecy.ROWS["full"], 30))
     monkeypatch.setitem(secrecy.STAGES, "full", Stage("secrecy", 2, {"denials": 0.4}))
     monkeypatch.setattr("workbench.organisms.base.can_compile", lambda: False)
     monkeypatch.setattr(jobs, "ProcessPoolExecutor", Here)
@@ -59,6 +63,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.syspath_prepend(str(path))
 
 
+@pytest.mark.long
 def test_a_study_from_organism_to_page(
     short: None,
     save_world: Callable[..., Path],  # noqa: F811
@@ -83,14 +88,14 @@ def test_a_study_from_organism_to_page(
     assert "measure mixed behaviour" in read(out)["draws"]["1"]
     document, failed = carried(processes=1, progress=told.append)
     assert not failed and document == read(out)
-    assert not any("build" in line or "states" in line for line in told), "they were there"
+    assert not any("states mixed" in line for line in told), "they were there"
     made = document["draws"]["1"]
     assert {p.name for p in parts(1)} == set(made)
     for arm, states in STATES.items():
         for state in states:
             found = made[f"measure {arm} {state}"]["found"]
             assert set(found) == MEASURES | set(secrecy.LEAKS)
-            assert all(n == 5 for _, n in found.values())
+            assert all(n == 3 for _, n in found.values())
     for what, hit in (("organism", False), ("twin", False)):
         audit = made[f"audit {what}"]["found"]
         assert audit["techniques"]["rows"]["status"] == "ok"

@@ -23,8 +23,8 @@ def empty(plan: Plan) -> dict[str, Any]:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """{format, plan, base, draws: {draw: {part: {code, seconds, found}}}}; raises ConfigError where
-    the file holds no study."""
+    """{format, plan, base, base_sha256, draws: {draw: {part: {code, seconds, found}}}}; raises
+    ConfigError where the file holds no study."""
     hint = "Name a file that `workbench benchmark study` wrote."
     try:
         document = json.loads(file.read_text(encoding="utf-8"))

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from workbench.battery import SuspectFiles
 from workbench.benchmark import jobs, report, runner
 from workbench.benchmark.study import results, work
 from workbench.benchmark.study.plan import BASE, STATES, Part, Plan, parts
 from workbench.benchmark.study.work import Places
 from workbench.errors import ConfigError, SealError
+from workbench.ledger.records import digest
 from workbench.seal.vault import Vault
 
 Progress = Callable[[str], None]
@@ -33,7 +35,7 @@ def run(
     audits in which something failed. `out` is written after each part. With `other_code` parts that
     another version of the code measured are kept.
 
-    Raises ConfigError where `out` is no study, or one of another plan or another version of the
+    Raises ConfigError where `out` is no study, or one of another plan, base or version of the
     code; SealError where suspects lie in `work_directory` that this vault does not know.
     """
     document, code = _begun(plan, out, other_code), runner.code_sha256()
@@ -74,6 +76,12 @@ def _begun(plan: Plan, out: Path, other_code: bool) -> dict[str, Any]:
         raise ConfigError(
             f"{out} is a study of another plan (base '{document['base']}')",
             hint="Give another --out, or the --base and the version that it was made with.",
+        )
+    base = digest(dict(SuspectFiles(plan.base).describe()))
+    if document.setdefault("base_sha256", base) != base:
+        raise ConfigError(
+            f"{out}: the base '{plan.base}' has changed since it was measured",
+            hint="Give another --out, or restore the base, device and dtype.",
         )
     codes = {made["code"] for parts in document["draws"].values() for made in parts.values()}
     if (strange := sorted(codes - {runner.code_sha256()})) and not other_code:
@@ -124,19 +132,20 @@ def _clear(document: Mapping[str, Any], part: Part, places: Places) -> None:
 
 
 class _Left:
-    """How long the rest takes, going by parts of the same kind that were timed, here or before."""
+    """How long the rest takes, going by parts of the same sort that were timed, here or before."""
 
     def __init__(self, document: Mapping[str, Any], todo: Sequence[Part], processes: int) -> None:
         self._waiting, self._processes = list(todo), processes
         self._timed: dict[str, list[float]] = {}
         for made in document["draws"].values():
             for name, result in made.items():
-                self._timed.setdefault(name.split()[0], []).append(result["seconds"])
+                sort = "measure" if name.startswith("measure") else name
+                self._timed.setdefault(sort, []).append(result["seconds"])
 
     def done(self, part: Part, seconds: float) -> None:
         """Counts a part."""
         self._waiting.remove(part)
-        self._timed.setdefault(part.kind, []).append(seconds)
+        self._timed.setdefault(part.sort, []).append(seconds)
 
     def told(self) -> str:
         """ "; about 40 min left", or nothing where nothing is."""
@@ -144,7 +153,7 @@ class _Left:
             return ""
         whole = 0.0
         for part in self._waiting:
-            timed = self._timed.get(part.kind)
+            timed = self._timed.get(part.sort)
             whole += part.seconds if timed is None else sum(timed) / len(timed)
         return f"; about {_minutes(whole / self._processes)} left with {self._processes} processes"
 

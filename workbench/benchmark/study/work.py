@@ -87,10 +87,10 @@ def _measure(part: Part, places: Places) -> dict[str, Any]:
 
     if part.state == BASE:
         return measured(Suspect.load(places.plan.base), places.recipe(part.draw, MIXED))
-    place = places.states(part.draw, part.what) / part.state
-    if not place.is_dir():  # this base has no token for the name, so such a stage is left out
-        return {}
-    return measured(Suspect.load(place), places.recipe(part.draw, MIXED))
+    made = places.states(part.draw, part.what)
+    if part.state not in [path.name for path in made.iterdir()]:
+        return {}  # this base has no token for the name, so such a stage is left out
+    return measured(Suspect.load(made / part.state), places.recipe(part.draw, MIXED))
 
 
 def measured(suspect: Suspect, recipe: Recipe) -> dict[str, list[int]]:
