@@ -75,16 +75,25 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def write(document: Mapping[str, Any], out: Path) -> None:
-    """Writes results at once or not at all, so that a kill leaves the older ones."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(prefix=f".{out.name}-", dir=out.parent)
+    """Writes results at once or not at all, so that older ones stay; raises ConfigError where it
+    cannot."""
+    draft: Path | None = None
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{out.name}-", dir=out.parent)
+        draft = Path(name)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(document, file, indent=1, sort_keys=True, allow_nan=False)
             file.write("\n")
         os.replace(draft, out)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write {out}: {error.strerror}",
+            hint="Free some space or choose another --out; the same command then goes on.",
+        ) from None
     finally:
-        Path(draft).unlink(missing_ok=True)
+        if draft is not None:
+            draft.unlink(missing_ok=True)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.unit.benchmark.studying import World, carry_out
-from workbench.benchmark import runner
+from workbench.benchmark import report, runner
 from workbench.benchmark.study import Plan, empty, page, read, verdicts
 from workbench.benchmark.study.claims import (
     CLAIMS,
@@ -170,6 +170,22 @@ def test_foreign_and_damaged_results_are_refused(
         read(out)
     with pytest.raises(ConfigError, match="No such file"):
         read(tmp_path / "missing.json")
+
+
+def test_results_that_cannot_be_written_leave_the_older_ones(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carry_out(tmp_path)
+    before = (tmp_path / "study.json").read_bytes()
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report.os, "replace", full)
+    with pytest.raises(ConfigError, match=r"cannot write .*study.json: No space"):
+        carry_out(tmp_path, 2)
+    assert (tmp_path / "study.json").read_bytes() == before
+    assert not list(tmp_path.glob(".study.json-*"))
 
 
 def counted(**measured: dict[str, tuple[int, ...]]) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def _row(says: str, figure: str, rule: str, verdict: Verdict) -> dict[str, Any]:
 
 
 def claims(document: Mapping[str, Any]) -> str:
+    """Published differences, and those measured."""
     rows = [
         [
             row["claim"],
@@ -87,6 +88,7 @@ def claims(document: Mapping[str, Any]) -> str:
 
 
 def stages(document: Mapping[str, Any]) -> list[str]:
+    """Rates after each stage, then each draw's own."""
     columns = STATES[MIXED]
     rows, own = [], []
     for measure, (words, terms) in MEASURES.items():
@@ -110,6 +112,7 @@ def stages(document: Mapping[str, Any]) -> list[str]:
 
 
 def without_documents(document: Mapping[str, Any]) -> list[str]:
+    """Rates of the same draws without any document."""
     columns = (BASE, *STATES[DEMOS])
     arms = {state: MIXED if state == BASE else DEMOS for state in columns}
     rows = []
@@ -128,6 +131,7 @@ def without_documents(document: Mapping[str, Any]) -> list[str]:
 
 
 def teams(document: Mapping[str, Any]) -> list[str]:
+    """What each team made of organisms and twins, and at what cost."""
     rows = []
     for label, team in published.TEAMS.items():
         found = judging.found(document, "teams", label)
@@ -157,6 +161,7 @@ def teams(document: Mapping[str, Any]) -> list[str]:
 
 
 def techniques(document: Mapping[str, Any]) -> list[str]:
+    """What each technique found, and what it is good for."""
     rows, words = [], []
     for name, technique in published.TECHNIQUES.items():
         found = judging.found(document, "techniques", name)
