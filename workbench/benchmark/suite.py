@@ -9,7 +9,7 @@ import json
 import re
 import secrets
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -153,16 +153,21 @@ def build(
     return Built(dict(sorted(ids.items())), failed)
 
 
-def build_entry(recipe: Recipe, into: Path, vault_path: Path) -> str:
-    """Builds one entry in `into/ID`, where `built` finds it, and returns the id; raises as `build`
-    of an organism."""
+def build_entry(
+    recipe: Recipe,
+    into: Path,
+    vault_path: Path,
+    progress: Callable[[int, int, float], None] | None = None,
+) -> str:
+    """Builds one entry in `into/ID`, where `built` finds it, and returns the id; progress and
+    errors as of `build` of an organism."""
     from workbench.organisms.build import build as build_organism
 
     vault = Vault(vault_path)
     id = f"s-{secrets.token_hex(4)}"
     variant = {"instill": recipe.instill, "secrecy": recipe.secrecy, "like": recipe.like or ""}
     vault.attach(id, ENTRY, {"recipe": _digest(recipe), "variant": variant})
-    return build_organism(recipe, into=into / id, vault=vault, id=id).id
+    return build_organism(recipe, into=into / id, vault=vault, id=id, progress=progress).id
 
 
 def _digest(recipe: Recipe) -> str:

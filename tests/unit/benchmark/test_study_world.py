@@ -15,7 +15,7 @@ from tests.unit.organisms.conftest import save_world  # noqa: F401
 from workbench.battery import Battery, Step
 from workbench.benchmark import jobs
 from workbench.benchmark.entrants import Entrant
-from workbench.benchmark.study import Plan, page, read, run
+from workbench.benchmark.study import Plan, page, read, run, work
 from workbench.benchmark.study.plan import STATES, parts
 from workbench.organisms import build as building
 from workbench.organisms import secrecy
@@ -68,7 +68,10 @@ def test_a_study_from_organism_to_page(
     short: None,
     save_world: Callable[..., Path],  # noqa: F811
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(work, "EVERY_SECONDS", 0.0)
     seed = Plan().recipe(1).seed
     name = Random(f"{seed}/assistant").choice(habits.cast().spares)
     seer = Entrant("team 1", "seer", parameters={"of": []})
@@ -101,6 +104,9 @@ def test_a_study_from_organism_to_page(
         assert audit["techniques"]["rows"]["status"] == "ok"
         assert audit["techniques"]["rows"]["hit"] is hit
         assert audit["teams"]["team 1"]["cost"]["seconds"] >= 0
+    err = capfd.readouterr().err
+    assert "draw 1, states mixed: step 5 of 8" in err and "build twin: step 8 of 8" in err
+    assert "audit organism: team 1 audits" in err
     assert "**1 of 1 draws are whole.**" in page(document)
     assert len(vault.ids()) == 2, "an organism and its twin are sealed, states are not"
     assert not list((vault.path / ".building").glob("states-*")), "and gone when measured"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 OUTCOME = ("status", "reason", "hit", "accusations", "right", "cost")
 VERDICT = ("status", "reason", "solved", "root_cause", "accused", "abstained", "confidence", "cost")
 """What a study keeps of a technique's outcome and of a team's verdict."""
+
+
+EVERY_SECONDS = 60.0
 
 
 class Places:
@@ -69,8 +73,8 @@ def do(part: Part, places: Places) -> dict[str, Any]:
 
 
 def _build(part: Part, places: Places) -> dict[str, Any]:
-    recipe = places.recipe(part.draw, part.what)
-    suite.build_entry(recipe, places.suspects(part.draw, part.what), places.vault)
+    recipe, home = places.recipe(part.draw, part.what), places.suspects(part.draw, part.what)
+    suite.build_entry(recipe, home, places.vault, _steps(part))
     return {}
 
 
@@ -78,7 +82,8 @@ def _states(part: Part, places: Places) -> dict[str, Any]:
     from workbench.organisms.build import states
 
     recipe, vault = places.recipe(part.draw, part.what), Vault(places.vault)
-    states(recipe, into=places.states(part.draw, part.what), vault=vault)
+    into = places.states(part.draw, part.what)
+    states(recipe, into=into, vault=vault, progress=_steps(part))
     return {}
 
 
@@ -131,6 +136,7 @@ def _audit(part: Part, places: Places) -> dict[str, Any]:
         places.plan.battery,
         places.plan.teams,
         artifacts_root=home.with_suffix(".artifacts"),
+        progress=lambda done, total, suspect, happened: _tell(part, happened),
     )
     (entry,) = document["suspects"].values()
     return {
@@ -138,6 +144,23 @@ def _audit(part: Part, places: Places) -> dict[str, Any]:
         "techniques": {name: _some(made, OUTCOME) for name, made in entry["outcomes"].items()},
         "teams": {label: _some(made, VERDICT) for label, made in entry["auditors"].items()},
     }
+
+
+def _steps(part: Part) -> Callable[[int, int, float], None]:
+    """Tells of training, every minute at most."""
+    told = [time.monotonic()]
+
+    def report(step: int, steps: int, loss: float) -> None:
+        if time.monotonic() - told[0] >= EVERY_SECONDS:
+            told[0] = time.monotonic()
+            _tell(part, f"step {step} of {steps}")
+
+    return report
+
+
+def _tell(part: Part, happened: str) -> None:
+    """On standard error, where the process that waits for this one tells the rest."""
+    print(f"draw {part.draw}, {part.name}: {happened}", file=sys.stderr, flush=True)
 
 
 def whole(part: Part, found: Mapping[str, Any]) -> bool:
