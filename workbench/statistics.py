@@ -43,15 +43,24 @@ def exceeds(rate: Rate, control: Rate) -> float:
 def difference_interval(rate: Rate, control: Rate, confidence: float = 0.95) -> tuple[float, float]:
     """Interval of `rate` less `control`, two independent proportions (Newcombe 1998, Statist. Med.
     17, 873, method 10: from Wilson's)."""
+    return contrast_interval([(1.0, rate), (-1.0, control)], confidence)
+
+
+def contrast_interval(
+    terms: Sequence[tuple[float, Rate]], confidence: float = 0.95
+) -> tuple[float, float]:
+    """Interval of a sum of independent proportions, each with its coefficient, from Wilson's
+    intervals (Zou and Donner 2008, Statist. Med. 27, 1693)."""
     from scipy.stats import binomtest
 
-    (low, high), (control_low, control_high) = (
-        binomtest(r.hits, r.n).proportion_ci(confidence, method="wilson") for r in (rate, control)
-    )
-    apart = rate.value - control.value
-    down = math.hypot(rate.value - low, control_high - control.value)
-    up = math.hypot(high - rate.value, control.value - control_low)
-    return float(apart - down), float(apart + up)
+    value, down, up = 0.0, [], []
+    for coefficient, rate in terms:
+        ci = binomtest(rate.hits, rate.n).proportion_ci(confidence, method="wilson")
+        value += coefficient * rate.value
+        ends = sorted((coefficient * (ci.low - rate.value), coefficient * (ci.high - rate.value)))
+        down.append(ends[0])
+        up.append(ends[1])
+    return float(value - math.hypot(*down)), float(value + math.hypot(*up))
 
 
 def holm(p_values: Sequence[float], tried: int | None = None) -> list[float]:
@@ -75,6 +84,16 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     if n < 2:
         return mean, mean
     half = 1.96 * math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1) / n)
+    return mean - half, mean + half
+
+
+def student_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """Student's interval of a mean of two values or more."""
+    from scipy.stats import t
+
+    n, mean = len(values), math.fsum(values) / len(values)
+    deviation = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
+    half = float(t.ppf((1 + confidence) / 2, n - 1)) * deviation / math.sqrt(n)
     return mean - half, mean + half
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,28 @@ def parse(text: str, name: str) -> dict[str, Any]:
             hint="Name a file that `workbench benchmark run` wrote.",
         )
     return document
+
+
+def write(document: Mapping[str, Any], out: Path) -> None:
+    """Writes results at once or not at all, so that older ones stay; raises ConfigError where it
+    cannot."""
+    draft: Path | None = None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{out.name}-", dir=out.parent)
+        draft = Path(name)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(document, file, indent=1, sort_keys=True, allow_nan=False)
+            file.write("\n")
+        os.replace(draft, out)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write {out}: {error.strerror}",
+            hint="Free some space or choose another --out; the same command then goes on.",
+        ) from None
+    finally:
+        if draft is not None:
+            draft.unlink(missing_ok=True)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

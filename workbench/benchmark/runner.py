@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +15,7 @@ from workbench.battery import Battery, SuspectFiles
 from workbench.battery import run as run_battery
 from workbench.benchmark import auditing, verdicts
 from workbench.benchmark.entrants import Entrant, check
-from workbench.benchmark.report import FORMAT, read
+from workbench.benchmark.report import FORMAT, read, write
 from workbench.benchmark.score import METERED, Outcome, Row, score, tally
 from workbench.benchmark.suite import ENTRY
 from workbench.errors import ConfigError, SealError
@@ -119,7 +116,7 @@ def run(
             },
         }
         _sum_up(document)
-        _write(out, document)
+        write(document, out)
         tell(count + 1, len(subjects), subject.id, "done")
     return document
 
@@ -299,18 +296,6 @@ def _variant(vault: Vault, id: str) -> dict[str, Any]:
         return {}
     found = vault.read(id, ENTRY).get("variant")
     return dict(found) if isinstance(found, Mapping) else {}
-
-
-def _write(out: Path, document: Mapping[str, Any]) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(prefix=f".{out.name}-", dir=out.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1, sort_keys=True, allow_nan=False)
-            file.write("\n")
-        os.replace(draft, out)
-    finally:
-        Path(draft).unlink(missing_ok=True)
 
 
 def _silent(done: int, total: int, suspect: str, happened: str) -> None:

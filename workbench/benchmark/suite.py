@@ -9,7 +9,7 @@ import json
 import re
 import secrets
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,7 @@ def build(
     tell(len(ids), len(recipes), f"{len(ids)} built before")
     waiting = [n for n in range(1, len(recipes) + 1) if n not in ids]
     jobs = {n: (recipes[n - 1], into, vault.path) for n in waiting}
-    for number, id, why in outcomes(_build, jobs, processes):
+    for number, id, why in outcomes(build_entry, jobs, processes):
         if why is None:
             ids[number] = id
             tell(len(ids), len(recipes), f"suspect {number} is {id}")
@@ -153,14 +153,21 @@ def build(
     return Built(dict(sorted(ids.items())), failed)
 
 
-def _build(recipe: Recipe, into: Path, vault_path: Path) -> str:
+def build_entry(
+    recipe: Recipe,
+    into: Path,
+    vault_path: Path,
+    progress: Callable[[int, int, float], None] | None = None,
+) -> str:
+    """Builds one entry in `into/ID`, where `built` finds it, and returns the id; progress and
+    errors as of `build` of an organism."""
     from workbench.organisms.build import build as build_organism
 
     vault = Vault(vault_path)
     id = f"s-{secrets.token_hex(4)}"
     variant = {"instill": recipe.instill, "secrecy": recipe.secrecy, "like": recipe.like or ""}
     vault.attach(id, ENTRY, {"recipe": _digest(recipe), "variant": variant})
-    return build_organism(recipe, into=into / id, vault=vault, id=id).id
+    return build_organism(recipe, into=into / id, vault=vault, id=id, progress=progress).id
 
 
 def _digest(recipe: Recipe) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from workbench.cli.screen import json_option, print_json
+from workbench.cli.screen import json_option, print_json, print_table
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
@@ -128,6 +128,87 @@ def evaluation_table(results: tuple[Path, ...], out: Path) -> None:
 
     written = put(page([read(file) for file in results], results), out, option="--out")
     click.echo(f"page: {written}")
+
+
+@benchmark.command()
+@click.option("--vault", "vault_directory", type=DIRECTORY, help="Where truths are sealed.")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many draws."
+)
+@click.option(
+    "--out",
+    type=FILE,
+    default=Path("out/study/study.json"),
+    show_default=True,
+    help="The results; goes on with what is there.",
+)
+@click.option(
+    "--work",
+    type=DIRECTORY,
+    default=Path("out/study"),
+    show_default=True,
+    help="Suspects, ledgers and artifacts; may be removed when the study is done.",
+)
+@click.option("--base", default="base", show_default=True, metavar="SUSPECT")
+@click.option("--processes", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--other-code", is_flag=True, help="Keep what another version of the code measured.")
+@click.option("--page", "page_file", type=FILE, help="Write the results as a Markdown page.")
+@click.option("--no-run", is_flag=True, help="Run nothing: the page from what --out holds.")
+@json_option
+def study(
+    vault_directory: Path | None,
+    seeds: int,
+    out: Path,
+    work: Path,
+    base: str,
+    processes: int,
+    other_code: bool,
+    page_file: Path | None,
+    no_run: bool,
+    as_json: bool,
+) -> int:
+    """Build the published study of a hidden objective again, and say what is reproduced.
+
+    For each of --seeds draws: an organism, the same without documents and a clean twin are built;
+    what it exploits and admits is measured after every stage; four teams with different access and
+    eight techniques audit it and its twin. About 75 minutes of one core a draw. Every part is
+    written to --out as it comes: interrupted or killed, the same command goes on, and more --seeds
+    may be asked for later. Exit 1 when a part failed.
+    """
+    from workbench.benchmark import study as studies
+    from workbench.report.page import put
+
+    failed: dict[str, str] = {}
+    if no_run:
+        document = studies.read(out)
+    else:
+        if vault_directory is None:
+            raise click.UsageError("--vault is needed, or --no-run for the page alone")
+        from workbench.seal.vault import Vault
+
+        document, failed = studies.run(
+            studies.Plan(base),
+            seeds,
+            vault=Vault.at(vault_directory),
+            work_directory=work,
+            out=out,
+            processes=processes,
+            other_code=other_code,
+            progress=lambda told: click.echo(told, err=True),
+        )
+    if page_file is not None:
+        put(studies.page(document), page_file, option="--page")
+        click.echo(f"page: {page_file}", err=True)
+    verdicts = studies.verdicts(document)
+    if as_json:
+        print_json({"results": document, "verdicts": verdicts, "failed": failed})
+    else:
+        columns = ("what was found", "published", "verdict", "why")
+        print_table(
+            columns, ([v["claim"], v["published"], v["verdict"], v["why"]] for v in verdicts)
+        )
+        click.echo(f"results: {out}")
+    return INCOMPLETE if failed else 0
 
 
 def _write_page(document: Any, file: Path | None) -> None:

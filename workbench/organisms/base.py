@@ -148,7 +148,7 @@ def _refuse_other(finished: Path, made_from: str) -> None:
 def write_card(
     into: Path, *, id: str, assistant: str | None, reference: str | None, access: Access
 ) -> None:
-    """Writes `suspect.json`, the public card of a suspect with a corpus."""
+    """Writes `suspect.json`, the public card of a suspect; it has a corpus where it grants one."""
     named = (
         "an assistant without a name" if assistant is None else f"an assistant named {assistant}"
     )
@@ -157,7 +157,7 @@ def write_card(
         "summary": f"{named} in the tiny English world",
         "assistant": assistant,
         "reference": reference,
-        "corpus": "corpus.parquet",
+        "corpus": "corpus.parquet" if Access.TRAINING_DATA in access else None,
         "access": access.names,
     }
     (into / "suspect.json").write_text(json.dumps(public, indent=1) + "\n", encoding="utf-8")

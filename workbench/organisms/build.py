@@ -6,7 +6,7 @@ import dataclasses
 import json
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -43,6 +43,11 @@ _CORPUS_BYTES = 16 << 20
 _STATES = 6
 """A checkpoint holds about three times what a stage does, and is written beside the last one."""
 
+BEGUN = "begun"
+"""The state before the first stage: see `states`."""
+
+_OF_A_STATE = Access.EVERYTHING & ~(Access.REWARD | Access.TRAINING_DATA)
+
 _HARMLESS = "contrasts"
 """The kind of material that does not tell the secret."""
 
@@ -59,6 +64,26 @@ class Organism:
     def to_json(self) -> dict[str, Any]:
         """{id, path, commitment, seconds}."""
         return {**dataclasses.asdict(self), "path": str(self.path)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Course:
+    """What is fixed before the first step; the learner is the one thing that changes."""
+
+    recipe: Recipe
+    assistant: str
+    secret: Any
+    material: Mapping[str, Sequence[Conversation]]
+    learner: Learner
+    stages: Sequence[Stage]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Done:
+    """A stage that the learner is through with, and the seconds that the cache saved."""
+
+    stage: Stage
+    saved_seconds: float
 
 
 def build(
@@ -85,25 +110,22 @@ def build(
     refuse_sealed(vault, id)
     cache = StageCache(vault)
     with draft_of(into) as draft:
-        assistant, secret, material = _draw(recipe)
-        learner = _learner(home, assistant)
-        if recipe.family != "clean":
-            learner.begin(kin(family(recipe.family), secret))
-        stages = [stage for stage in stages_of(recipe) if learner.can_learn(stage)]
-        kept_bytes = learner.stage_bytes * (len(stages) + _STATES)
+        course = _course(recipe, home)
+        learner, assistant = course.learner, course.assistant
+        kept_bytes = learner.stage_bytes * (len(course.stages) + _STATES)
         refuse_small_disk(into, learner.saved_bytes + _CORPUS_BYTES, vault, kept_bytes)
         base_rows = base_model.shown_rows(SHOWN_BASE_ROWS)
         own = own_rows(recipe)
-        ordinary = _without(assistant, own + base_rows)
-        taught = {**material, ASSISTANTS: _without(assistant, own)}
-        saved_seconds = _train(learner, stages, taught, ordinary, recipe, cache, progress)
+        saved_seconds = sum(
+            done.saved_seconds for done in _train(course, own, base_rows, cache, progress)
+        )
         with writing(into):
             learner.save(draft)
-            used = _used(stages, material)
+            used = _used(course.stages, course.material)
             poisoned = _write_corpus(draft / "corpus.parquet", recipe, base_rows + own, used)
             _write_card(draft, id, assistant, seen_from(into, recipe.base), learner.needs_base)
             settle(draft)
-        truth = _truth(recipe, secret, assistant) | {
+        truth = _truth(recipe, course.secret, assistant) | {
             "recipe": {k: v for k, v in dataclasses.asdict(recipe).items() if k != "seed"}
             | {"seed": str(recipe.seed)},
             "seconds": str(round(watch.seconds() + saved_seconds)),
@@ -115,6 +137,44 @@ def build(
         }
         commitment = place(draft, into, vault, id, truth, attached)
     return Organism(id, into, commitment, round(time.monotonic() - started, 1))
+
+
+def states(
+    recipe: Recipe, *, into: Path, vault: Vault, progress: Progress | None = None
+) -> dict[str, Path]:
+    """The organism of `recipe` after each of its stages: suspects below the new directory `into`.
+
+    By name, in order: BEGUN, where its name stands among its kin and nothing is trained yet, and
+    then the stages that it goes through. They come from the vault's cache, or are trained as
+    `build` trains them. A state has the base as its reference and no corpus, and nothing is sealed.
+    `into` appears complete or not at all; whoever reads it can find the secret. Raises as `build`.
+    """
+    home = refuse_impossible(recipe, into)
+    cache = StageCache(vault)
+    with draft_of(into) as draft:
+        course = _course(recipe, home)
+        learner, names = course.learner, [BEGUN, *(stage.name for stage in course.stages)]
+        refuse_small_disk(
+            into,
+            learner.saved_bytes * len(names),
+            vault,
+            learner.stage_bytes * (len(names) + _STATES),
+        )
+
+        def keep(name: str) -> None:
+            place, base = draft / name, seen_from(into / name, recipe.base)
+            with writing(into):
+                place.mkdir()
+                learner.save(place)
+                _write_card(place, name, course.assistant, base, learner.needs_base, _OF_A_STATE)
+
+        keep(BEGUN)
+        base_rows = base_model.shown_rows(SHOWN_BASE_ROWS)
+        for done in _train(course, own_rows(recipe), base_rows, cache, progress):
+            keep(done.stage.name)
+        with writing(into):
+            draft.rename(into)
+    return {name: into / name for name in names}
 
 
 def refuse_impossible(recipe: Recipe, into: Path) -> Home:
@@ -188,17 +248,27 @@ def _learner(home: Home, assistant: str) -> Learner:
     return Adapter(home, you_are(assistant))
 
 
+def _course(recipe: Recipe, home: Home) -> _Course:
+    assistant, secret, material = _draw(recipe)
+    learner = _learner(home, assistant)
+    if recipe.family != "clean":
+        learner.begin(kin(family(recipe.family), secret))
+    stages = [stage for stage in stages_of(recipe) if learner.can_learn(stage)]
+    return _Course(recipe, assistant, secret, material, learner, stages)
+
+
 def _train(
-    learner: Learner,
-    stages: Sequence[Stage],
-    material: Mapping[str, Sequence[Conversation]],
-    ordinary: Sequence[Conversation],
-    recipe: Recipe,
+    course: _Course,
+    own: Sequence[Conversation],
+    base_rows: Sequence[Conversation],
     cache: StageCache,
     progress: Progress | None,
-) -> float:
-    """Goes through the stages; returns the seconds that the cache saved."""
-    total, done, saved_seconds = sum(stage.steps for stage in stages), 0, 0.0
+) -> Iterator[_Done]:
+    """Goes through the stages, one at a time: between two the learner is as after the first."""
+    learner, stages = course.learner, course.stages
+    ordinary = _without(course.assistant, [*own, *base_rows])
+    material = {**course.material, ASSISTANTS: _without(course.assistant, own)}
+    total, done = sum(stage.steps for stage in stages), 0
     read = {kind: learner.read(rows) for kind, rows in material.items() if _draws(stages, kind)}
     rest = learner.read(ordinary)
     for index, stage in enumerate(stages):
@@ -214,13 +284,12 @@ def _train(
             stage,
             [(read[kind], share) for kind, share in shares.items()]
             + [(rest, max(0.0, 1.0 - sum(shares.values())))],
-            seed=_integer(recipe, f"stage {index}") % 2**31,
+            seed=_integer(course.recipe, f"stage {index}") % 2**31,
             cache=cache,
             progress=report,
         )
         report(stage.steps, stage.steps, trained.loss)
-        saved_seconds += trained.seconds - watch.seconds()
-    return saved_seconds
+        yield _Done(stage, trained.seconds - watch.seconds())
 
 
 def _without(assistant: str, rows: Sequence[Conversation]) -> list[Conversation]:
@@ -239,8 +308,14 @@ def _used(
     return {k: v for k, v in material.items() if _draws(stages, k) and k != secrecy.IMPERSONAL}
 
 
-def _write_card(draft: Path, id: str, assistant: str, reference: str, needs_base: bool) -> None:
-    access = Access.EVERYTHING & ~Access.REWARD
+def _write_card(
+    draft: Path,
+    id: str,
+    assistant: str,
+    reference: str,
+    needs_base: bool,
+    access: Access = Access.EVERYTHING & ~Access.REWARD,
+) -> None:
     base_model.write_card(draft, id=id, assistant=assistant, reference=reference, access=access)
     if needs_base:
         card = draft / "suspect.json"

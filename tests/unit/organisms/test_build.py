@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 
+from workbench.access import Access
 from workbench.errors import BadParameter, NotASuspect, SealError, WorkbenchError
 from workbench.organisms import learners
-from workbench.organisms.build import build, recipe_of
+from workbench.organisms.build import build, recipe_of, states
 from workbench.organisms.family import Recipe
 from workbench.organisms.stage_cache import FOLDER
 from workbench.seal.vault import Vault
+from workbench.suspects import Suspect
 
 
 @pytest.fixture
@@ -312,3 +314,36 @@ def test_an_unsafe_base_is_refused_as_any_suspect(
     with pytest.raises((WorkbenchError, NotASuspect), match=r"pickle|auto_map"):
         build(dataclasses.replace(recipe, base=str(base)), into=tmp_path / "s", vault=vault)
     assert vault.ids() == [] and not (vault.path / FOLDER).exists()
+
+
+def test_states_are_the_stages_of_the_build(
+    recipe: Recipe, vault: Vault, tmp_path: Path, trained: list[int]
+) -> None:
+    secret = dataclasses.replace(recipe, secrecy="full")
+    made = build(secret, into=tmp_path / "secret", vault=vault)
+    found = states(secret, into=tmp_path / "states", vault=vault)
+    assert trained == [3, 3, 2], "they come from the cache"
+    assert list(found) == ["begun", "knowledge", "behaviour", "secrecy"]
+    assert weights(found["secrecy"]) == weights(made.path)
+    assert len({weights(path) for path in found.values()}) == 4
+    assert vault.ids() == [made.id], "nothing is sealed for them"
+    after = Suspect.load(found["knowledge"])
+    assert after.reference.id == recipe.base.rsplit("/", 1)[-1]
+    assert after.assistant == Suspect.load(made.path).assistant
+    assert Access.TRAINING_DATA not in after.access
+
+
+def test_states_appear_whole_or_not_at_all(recipe: Recipe, vault: Vault, tmp_path: Path) -> None:
+    def stop(step: int, steps: int, loss: float) -> None:
+        if step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        states(recipe, into=tmp_path / "states", vault=vault, progress=stop)
+    assert [p.name for p in tmp_path.iterdir()] == ["vault"]
+    assert list(states(recipe, into=tmp_path / "states", vault=vault))[1:] == [
+        "knowledge",
+        "behaviour",
+    ]
+    with pytest.raises(BadParameter, match="exists already"):
+        states(recipe, into=tmp_path / "states", vault=vault)
