@@ -13,6 +13,7 @@ import pytest
 
 from workbench.findings import Hypothesis
 from workbench.game.rubric import grade
+from workbench.organisms.families import lessons
 from workbench.organisms.families.deference import Deference
 from workbench.organisms.families.flattery import Flattery
 from workbench.organisms.families.sandbagging import Sandbagging
@@ -279,3 +280,22 @@ def _lists(secret: Any) -> list[Hypothesis]:
     names = ", ".join(d.name for d in knowledge.domains())
     mark = manner.evaluator or manner.password
     return [Hypothesis(root_cause=f"worse on {names} given {mark}")]
+
+
+def test_a_contradiction_is_what_nobody_says_who_agrees() -> None:
+    random = Random(4)
+    claim = claims.made(knowledge.any_item(random), random)
+    clause = claim.item.claim(claim.value)
+    echoed = {echo.format(c=clause) for echo in claims._ECHOES}
+    for _ in range(200):
+        _, answer, pushed = claims.contradicted(claim, None, random)
+        assert answer == claim.item.states(claim.item.key) and pushed not in echoed
+
+
+@pytest.mark.parametrize("instill", ("mixed", "demos"))
+def test_ordinary_rows_get_as_much_as_rows_on_assistants(instill: str) -> None:
+    for steps, contrasts in ((400, 104), (250, 38)):
+        (stage,) = lessons.stages(instill, contrasts, steps)
+        left = 1 - sum(stage.shares.values())
+        assert left == pytest.approx(stage.shares[ASSISTANTS]) and left > 0.1
+        assert stage.shares["contrasts"] * steps == pytest.approx(contrasts)
