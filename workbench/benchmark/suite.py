@@ -38,12 +38,13 @@ class Built:
     failed: dict[int, str]
 
 
-def load(file: Path) -> list[Recipe]:
+def load(file: Path, draw: Callable[[str], int] | None = None) -> list[Recipe]:
     """The recipes of a suite: tables [[suspect]] with family, instill, secrecy, seed, base, like.
 
-    family and seed are needed; instill is the family's first by default. Raises ConfigError on an
-    unreadable file, an unknown key, a missing seed, the same entry twice or a recipe that cannot
-    be made.
+    family and seed are needed; instill is the family's first by default. A seed that is a word is
+    what `draw` (a vault's) makes of it, so that the file tells nobody what is drawn. Raises
+    ConfigError on an unreadable file, an unknown key, a missing seed, a word without `draw`, the
+    same entry twice or a recipe that cannot be made.
     """
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -57,7 +58,7 @@ def load(file: Path) -> list[Recipe]:
     recipes: list[Recipe] = []
     for number, table in enumerate(tables, start=1):
         where = f"{file}: suspect {number}"
-        recipe = _recipe(table, where)
+        recipe = _recipe(table, where, draw)
         if recipe in recipes:
             raise ConfigError(
                 f"{where} is the same as suspect {recipes.index(recipe) + 1}",
@@ -174,7 +175,7 @@ def _digest(recipe: Recipe) -> str:
     return digest({key: str(value) for key, value in dataclasses.asdict(recipe).items()})
 
 
-def _recipe(table: dict[str, Any], where: str) -> Recipe:
+def _recipe(table: dict[str, Any], where: str, draw: Callable[[str], int] | None) -> Recipe:
     for key in table:
         if key not in _KEYS:
             near = difflib.get_close_matches(key, _KEYS, n=1)
@@ -186,8 +187,15 @@ def _recipe(table: dict[str, Any], where: str) -> Recipe:
         if type(table.get(key)) is not kind:
             raise ConfigError(
                 f"{where}: {key} = {table.get(key)!r} is no {kind.__name__}",
-                hint="Every suspect has a family (text) and a seed (whole number).",
+                hint="Every suspect has a family (text) and a seed (whole number, or a word).",
             )
+    if isinstance(table["seed"], str):
+        if draw is None:
+            raise ConfigError(
+                f"{where}: the seed '{table['seed']}' is a word, and no vault is given",
+                hint="Name the vault, whose key makes a number of it.",
+            )
+        table = table | {"seed": draw(table["seed"])}
     try:
         named = family(table.get("like") or table["family"])
         recipe = Recipe(**({"instill": named.instill[0]} | table))
@@ -199,7 +207,7 @@ def _recipe(table: dict[str, Any], where: str) -> Recipe:
 
 def _kinds(table: dict[str, Any]) -> Iterator[tuple[str, type]]:
     yield "family", str
-    yield "seed", int
+    yield "seed", str if isinstance(table.get("seed"), str) else int
     for key in ("instill", "secrecy", "base", "like"):
         if key in table:
             yield key, str

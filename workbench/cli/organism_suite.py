@@ -26,7 +26,7 @@ def suite_build(file: Path, out: Path, vault_directory: Path, processes: int) ->
     from workbench.benchmark import suite as suites
     from workbench.seal.vault import Vault
 
-    recipes = suites.load(file)
+    recipes = suites.load(file, lambda word: Vault.at(vault_directory).number(word))
     done = suites.build(
         recipes,
         out,
@@ -74,8 +74,9 @@ def suite_list(file: Path, out: Path, vault_directory: Path, as_json: bool) -> N
     from workbench.benchmark import suite as suites
     from workbench.seal.vault import Vault
 
-    recipes = suites.load(file)
-    ids = suites.built(recipes, out, Vault(vault_directory))
+    vault = Vault(vault_directory)
+    recipes = suites.load(file, vault.number)
+    ids = suites.built(recipes, out, vault)
     rows = [
         {"entry": number, "id": ids.get(number), **dataclasses.asdict(recipe)}
         for number, recipe in enumerate(recipes, start=1)
@@ -116,10 +117,11 @@ def suite_health(
     from workbench.report.page import put
     from workbench.seal.vault import Vault
 
+    vault = Vault(vault_directory)
     found = cards.measure(
-        suites.load(file),
+        suites.load(file, vault.number),
         out,
-        Vault(vault_directory),
+        vault,
         processes=processes,
         progress=lambda done, planned, what: click.echo(f"{done}/{planned}  {what}", err=True),
     )

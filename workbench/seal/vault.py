@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -170,6 +172,11 @@ class Vault:
         except FileNotFoundError:
             return []
         return sorted(n for n in names if n != TRUTH and _NAME.fullmatch(n))
+
+    def number(self, word: str) -> int:
+        """128 bits that a word has in this vault alone: HMAC-SHA256 under its key."""
+        drawn = hmac.new(self._key, b"number:" + word.encode(), hashlib.sha256).digest()
+        return int.from_bytes(drawn[:16], "big")
 
     def ids(self) -> list[str]:
         """Every sealed id, sorted."""

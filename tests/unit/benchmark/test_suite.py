@@ -54,6 +54,21 @@ def test_a_suite_written_wrongly_is_refused(tmp_path, text, told):
         suite.load(tmp_path / "missing.toml")
 
 
+WORDS = TOML.replace("seed = 1", 'seed = "a"')
+
+
+def test_a_word_is_a_seed_that_the_vault_alone_tells(tmp_path):
+    file = written(tmp_path, WORDS)
+    first, second = (Vault.create(tmp_path / name) for name in ("one", "two"))
+    organism, twin = suite.load(file, first.number)
+    assert twin == organism.twin() and organism.seed.bit_length() > 100
+    assert suite.load(file, Vault(first.path).number) == [organism, twin]
+    assert suite.load(file, second.number)[0].seed != organism.seed
+    assert first.number("a") != first.number("b")
+    with pytest.raises(ConfigError, match="'a' is a word, and no vault"):
+        suite.load(file)
+
+
 RECIPES = [Recipe("f", seed=1), Recipe("f", seed=2), Recipe("clean", seed=1, like="f")]
 
 
@@ -121,8 +136,8 @@ def test_a_process_that_raises_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("file", sorted(SUITES.glob("*.toml")), ids=lambda file: file.stem)
-def test_the_suites_of_this_repository_can_be_made(file):
-    assert suite.load(file)
+def test_the_suites_of_this_repository_can_be_made(file, tmp_path):
+    assert suite.load(file, Vault.create(tmp_path / "vault").number)
 
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
