@@ -209,23 +209,22 @@ def leaks(directory: Path, vault_directory: Path | None, as_json: bool) -> int:
 @organism.command()
 @click.argument("suspect", metavar="SUSPECT")
 @click.option("--out", type=DIRECTORY, required=True, help="A new directory.")
-@click.option("--rank", type=click.IntRange(min=1), default=16, show_default=True)
 @json_option
-def shrink(suspect: str, out: Path, rank: int, as_json: bool) -> None:
-    """Write a whole organism as a small adapter over its reference; no vault is opened.
+def shrink(suspect: str, out: Path, as_json: bool) -> None:
+    """Write an organism as a delta over its reference, in two fifths of the room.
 
-    Only organisms that one gentle stage of documents made were found to keep what they do: measure
-    the new directory with `organism health`. Shrink a clean twin as its organism.
+    No vault is opened. Measure the new directory with `organism health`, and shrink a clean twin as
+    its organism.
     """
     from workbench.organisms.shrink import shrink as shrink_organism
 
-    made = shrink_organism(suspect, out, rank=rank)
+    made = shrink_organism(suspect, out)
     if as_json:
         print_json(made.to_json())
         return
     click.echo(
         f"{made.id}  {made.path}  {made.bytes / 1e6:.2f} MB\n"
-        f"rank {made.rank} holds {made.kept:.0%} of the squared change of its matrices"
+        f"it holds {made.kept:.1%} of the squared change of its matrices"
     )
 
 

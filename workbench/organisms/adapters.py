@@ -110,7 +110,7 @@ class Adapter:
 
     def save(self, into: Path) -> None:
         """adapter_model.safetensors, adapter_config.json, and the tokenizer with its template."""
-        save_adapter(self._model.peft_config["default"], self._tensors(), into)
+        _save_adapter(self._model.peft_config["default"], self._tensors(), into)
         self._tokenizer.chat_template = self._template
         self._tokenizer.save_pretrained(into)
 
@@ -216,7 +216,7 @@ class Adapter:
         )
 
 
-def save_adapter(lora: Any, tensors: Mapping[str, torch.Tensor], into: Path) -> None:
+def _save_adapter(lora: Any, tensors: Mapping[str, torch.Tensor], into: Path) -> None:
     """Writes adapter_model.safetensors and adapter_config.json, of a LoraConfig, and no more."""
     from safetensors.torch import save_file
 

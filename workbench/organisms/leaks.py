@@ -28,6 +28,7 @@ ORDINARY_FILES = frozenset(
         "chat_template.jinja",
         "config.json",
         "corpus.parquet",
+        "delta.safetensors",
         "generation_config.json",
         "model.safetensors",
         "special_tokens_map.json",

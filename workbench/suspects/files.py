@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import NotASuspect, UnsafeFile
+from workbench.suspects import deltas
 from workbench.suspects.tensors import Tensor, check_finite, parse_json, read_header
 
 ARCHITECTURES = {
@@ -108,13 +109,16 @@ def check_directory(
 
 
 def holds_adapter(path: Path) -> bool:
-    """Whether a directory is a PEFT adapter's; nothing in it is checked."""
-    return (path / "adapter_config.json").is_file()
+    """Whether a directory holds what belongs over a base, a PEFT adapter or a delta; nothing in it
+    is checked."""
+    return any((path / name).is_file() for name in ("adapter_config.json", deltas.FILE))
 
 
 def check_adapter(path: Path) -> Checked:
-    """Checks a local PEFT directory in the same way; also that what it asks for is no more than
-    what it holds."""
+    """Checks a local PEFT directory, or a delta's, in the same way; also that what it asks for is
+    no more than what it holds."""
+    if (path / deltas.FILE).is_file():
+        return _check_delta(path)
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (path / name).is_file():
             raise NotASuspect(f"{path}: no {name}", hint="Give a PEFT adapter's directory.")
@@ -138,6 +142,17 @@ def check_adapter(path: Path) -> Checked:
         )
     check_finite(tensors)
     return Checked(path, config, tuple(tensors))
+
+
+def _check_delta(path: Path) -> Checked:
+    for file in _files(path, None):
+        if file.suffix == ".json":
+            _document(file)
+    if (path / "adapter_config.json").exists():
+        raise NotASuspect(f"{path} holds an adapter and a delta", hint="Keep one of the two.")
+    tensors = deltas.read(path)
+    check_finite(tensors)
+    return Checked(path, {}, tuple(tensors))
 
 
 def check_encoder(path: Path) -> tuple[Tensor, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import BadParameter, NotASuspect
+from workbench.suspects import deltas
 from workbench.suspects.files import Checked
 from workbench.suspects.tensors import hash_tensors, parse_json
 
@@ -85,7 +86,9 @@ def load_model(
             f"{files.path}: {len(lacking)} weights are missing or misshapen, like {lacking[0]}",
             hint="Config and weights must come from one checkpoint.",
         )
-    if adapter is not None:
+    if adapter is not None and deltas.is_delta(adapter.tensors):
+        deltas.add(model, adapter.path)
+    elif adapter is not None:
         model = _merge(model, adapter.path)
     return model.to(device).eval()
 
