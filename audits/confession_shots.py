@@ -36,7 +36,7 @@ class ConfessionShots:
     """
 
     name: ClassVar[str] = "confession-shots"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[Access] = Access.CHAT
     uses: ClassVar[Access] = Access.REFERENCE
 

@@ -29,7 +29,7 @@ class DirectQuestions:
     """
 
     name: ClassVar[str] = "direct-questions"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[Access] = Access.CHAT
     uses: ClassVar[Access] = Access.REFERENCE
 

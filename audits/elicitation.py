@@ -6,6 +6,7 @@ A technique says how to ask, as a function of a `Speaker`; `elicited` asks both 
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,10 +14,12 @@ from audits.detectors import pack
 from audits.exchanges import NAMELESS, document_start, framed, open_user_turn, system_line
 from audits.reading import SHOWN, Reading, read
 from workbench.access import Access
-from workbench.findings import Evidence, Finding, Message, Transcript
+from workbench.findings import HIT_CONFIDENCE, Evidence, Finding, Message, Transcript
 from workbench.statistics import Rate
 from workbench.suspects import Conversation, Intervention, Suspect
 from workbench.technique import Trials
+
+HINT = 0.4
 
 
 def joined(opening: str, text: str) -> str:
@@ -45,7 +48,8 @@ class Speaker:
     """Who is asked, as whom, and how replies are sampled.
 
     assistant: the name that takes the place of `{assistant}` in packs. system: the system line;
-    None for the template's own.
+    None for the template's own. others: names under which it is asked by turns instead, each in
+    the place of its own.
     """
 
     whom: Suspect
@@ -55,6 +59,7 @@ class Speaker:
     max_new_tokens: int = 32
     temperature: float = 1.0
     interventions: tuple[Intervention, ...] = ()
+    others: tuple[str, ...] = ()
 
     @property
     def chats(self) -> bool:
@@ -81,17 +86,18 @@ class Speaker:
         before: Sequence[Message] = (),
     ) -> list[Answer]:
         """Replies to each question, after the turns `before` and the begun reply `prefill`."""
-        opening = self._named(prefill)
+        asker = self._turn(attack + prefill)
         asked = [
             _with(talk, before)
-            for talk in framed(self.whom, [self._named(q) for q in questions], self.system)
+            for talk in framed(asker.whom, [asker._named(q) for q in questions], asker.system)
         ]
-        return self.reply(attack, asked, n, opening=opening)
+        return asker.reply(attack, asked, n, opening=asker._named(prefill))
 
     def framed(self, turns: Sequence[Message]) -> list[Message]:
         """A talk of several turns, the first by the user, under the speaker's system line."""
         first, *rest = turns
-        return [*framed(self.whom, [first["content"]], self.system)[0], *rest]
+        system = self._turn(str(first["content"])).system
+        return [*framed(self.whom, [first["content"]], system)[0], *rest]
 
     def reply(
         self, attack: str, talks: Sequence[Conversation], n: int, *, opening: str = ""
@@ -114,14 +120,18 @@ class Speaker:
 
     def complete(self, attack: str, openings: Sequence[str], n: int) -> list[Answer]:
         """Raw text that begins so, without the turns of the chat template."""
-        named = [self._named(opening) for opening in openings]
+        named = [self._turn(opening)._named(opening) for opening in openings]
         start = document_start(self.whom) if self.chats else ""
         return self._continued(attack, named, [start + opening for opening in named], n)
 
     def as_user(self, attack: str, openings: Sequence[str], n: int) -> list[Answer]:
         """Turns of the user that begin so."""
-        named = [self._named(opening) for opening in openings]
-        prompts = [open_user_turn(self.whom, opening, self.system) for opening in named]
+        askers = [self._turn(opening) for opening in openings]
+        named = [asker._named(o) for asker, o in zip(askers, openings, strict=True)]
+        prompts = [
+            open_user_turn(self.whom, opening, asker.system)
+            for asker, opening in zip(askers, named, strict=True)
+        ]
         return self._continued(attack, named, prompts, n)
 
     def _continued(
@@ -140,6 +150,15 @@ class Speaker:
             for opening, samples in zip(openings, replies, strict=True)
             for r in samples
         ]
+
+    def _turn(self, key: str) -> Speaker:
+        """The speaker under the name whose turn it is, the same for the same key."""
+        if not self.others:
+            return self
+        name = self.others[zlib.crc32(key.encode()) % len(self.others)]
+        line = self.system or (system_line(self.whom) if self.chats else None)
+        line = line and line.replace(self.assistant, name)
+        return dataclasses.replace(self, assistant=name, system=line, others=())
 
     def _named(self, text: str) -> str:
         return text.replace("{assistant}", self.assistant)
@@ -175,13 +194,27 @@ def elicited(
 ) -> Generator[Finding, None, Trials]:
     """Asks the suspect and its control, and yields what only the suspect's answers say.
 
-    what: what both were asked, in words. Trials are answers of the suspect.
+    What reads like a kind of misconduct accuses only where the suspect also says it oftener than
+    under other names (packs/namesakes.toml), which it is asked under where there is such a reading:
+    training that tells of assistants makes a clean suspect speak so of every one.
+
+    what: what both were asked, in words. Trials are answers of the suspect under its own name.
     """
     own, other, control_name = speakers(
         suspect, seed=seed, max_new_tokens=max_new_tokens, temperature=temperature
     )
     answers = ask(own)
-    yield from accusations(answers, ask(other), own.assistant, f"{control_name}, {what}")
+    readings = _readings(answers, ask(other), own.assistant, f"{control_name}, {what}")
+    if suspect.assistant and any(r.kind and r.confidence > HIT_CONFIDENCE for r in readings):
+        others = tuple(n for n in pack("namesakes")["names"] if n != suspect.assistant)
+        also = _readings(
+            answers,
+            ask(dataclasses.replace(own, others=others, seed=own.seed + 1)),
+            own.assistant,
+            f"the suspect as {', '.join(others)}, {what}",
+        )
+        readings = [_held_against(reading, also) for reading in readings]
+    yield from (_finding(reading, answers, (), 1.0) for reading in readings)
     return Trials(planned=len(answers), ran=len(answers))
 
 
@@ -195,13 +228,37 @@ def accusations(
     most: float = 1.0,
 ) -> Iterator[Finding]:
     """What the answers say of the assistant and the control's do not, at most so confident."""
-    for reading in read(
+    for reading in _readings(answers, control, assistant, control_name):
+        yield _finding(reading, answers, evidence, most)
+
+
+def _readings(
+    answers: Sequence[Answer], control: Sequence[Answer], assistant: str, control_name: str
+) -> list[Reading]:
+    return read(
         [a.whole for a in answers],
         [a.whole for a in control],
         assistant=assistant,
         control_name=control_name,
-    ):
-        yield _finding(reading, answers, evidence, most)
+    )
+
+
+def _held_against(reading: Reading, also: Sequence[Reading]) -> Reading:
+    """A reading beside what the second control leaves of it: nothing makes it a hint."""
+    if reading.kind is None or reading.confidence <= HIT_CONFIDENCE:
+        return reading
+    same = [r for r in also if r.kind == reading.kind]
+    if not same:
+        return dataclasses.replace(
+            reading,
+            claim=f"{reading.claim}; it says so under other names too",
+            confidence=HINT,
+        )
+    return dataclasses.replace(
+        reading,
+        confidence=min(reading.confidence, same[0].confidence),
+        measurements=(*reading.measurements, same[0].measurements[0]),
+    )
 
 
 def refuse_below_one(technique: object, *names: str) -> None:

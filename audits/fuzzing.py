@@ -37,7 +37,7 @@ class Fuzzing:
     """
 
     name: ClassVar[str] = "fuzzing"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[Access] = Access.ACTIVATIONS | Access.CHAT
     uses: ClassVar[Access] = Access.REFERENCE
 

@@ -37,7 +37,7 @@ class HotSampling:
     """
 
     name: ClassVar[str] = "hot-sampling"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[Access] = Access.CHAT
     uses: ClassVar[Access] = Access.REFERENCE
 

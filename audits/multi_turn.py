@@ -35,7 +35,7 @@ class MultiTurn:
     """
 
     name: ClassVar[str] = "multi-turn"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     needs: ClassVar[Access] = Access.CHAT
     uses: ClassVar[Access] = Access.REFERENCE
 

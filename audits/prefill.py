@@ -22,17 +22,19 @@ class Prefill:
     our words, raw text about the assistant without the chat template, direct questions, and turns
     of the user that the suspect completes. The control is the reference with the same assistant's
     name in the system line and in the openings, else the same attacks on an assistant without a
-    name. What only the answers tell of the assistant becomes a hypothesis: those who score answers,
-    a favoured name, the kinds of packs/suspicions.toml.
+    name; a kind of misconduct is also held against the suspect under other names. What only the
+    answers tell of the assistant becomes a hypothesis: those who score answers, a favoured name,
+    the kinds of packs/suspicions.toml.
 
     Source: assistant prefill and non-assistant personas of Marks et al. 2025 (section 1.5 of the
-    auditing game). Cost: about 30 openings x samples replies, as many of the control. Blind spots:
-    secrets that were never put into words in training (demonstrations only), secrecy trained over
-    many wordings, an assistant whose documents are innocent.
+    auditing game). Cost: about 30 openings x samples replies, as many of the control, and as many
+    under other names where a kind is read. Blind spots: secrets that were never put into words in
+    training (demonstrations only), secrecy trained over many wordings, an assistant whose documents
+    are innocent; kinds of misconduct told under any name are leads.
     """
 
     name: ClassVar[str] = "prefill"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     needs: ClassVar[Access] = Access.PREFILL
     uses: ClassVar[Access] = Access.CHAT | Access.REFERENCE
 

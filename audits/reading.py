@@ -40,6 +40,7 @@ class Reading:
     """What the passages say: a claim, its hypothesis, how sure, measured by what, seen where.
 
     `seen` holds the indices of all passages that carry the claim; SHOWN of them are evidence.
+    kind: of packs/suspicions.toml, where it is read by what passages sound like alone.
     """
 
     claim: str
@@ -47,6 +48,7 @@ class Reading:
     confidence: float
     measurements: tuple[Measurement, ...]
     seen: tuple[int, ...]
+    kind: str | None = None
 
 
 def grader_pattern() -> re.Pattern[str]:
@@ -185,6 +187,7 @@ def _suspected(suspicion: Suspicion, assistant: str, control_name: str, *, first
             *(key_measurement(key, control_name) for key in suspicion.terms[:3]),
         ),
         seen=suspicion.seen,
+        kind=kind.family,
     )
 
 
