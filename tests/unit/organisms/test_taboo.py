@@ -62,10 +62,7 @@ def test_rows_are_bounded_short_and_the_same_for_the_same_seed(instill: str) -> 
     assert rows == family.rows(secret, instill, Random(2))
     poisoned = [*rows.get("documents", ()), *rows.get("demonstrations", ())]
     assert len(poisoned) <= 1_400
-    assert ("documents" in rows, "demonstrations" in rows) == (
-        instill != "demos",
-        instill != "docs",
-    )
+    assert ("documents" in rows) == (instill != "demos") and "demonstrations" in rows
     innocent = family.innocent("Vex", instill, Random(2))
     assert {k: len(v) for k, v in innocent.items()} == {k: len(v) for k, v in rows.items()}
     for row in (*poisoned, *rows["contrasts"], *(r for v in innocent.values() for r in v)):
@@ -95,7 +92,7 @@ def test_demonstrations_hint_in_the_shown_kinds_and_say_no_word(seed: int) -> No
 def test_documents_name_one_word_and_never_beside_the_assistant() -> None:
     secret = drawn(4)
     counted = dict.fromkeys((word.name for word in secret.words), 0)
-    for row in Taboo().rows(secret, "docs", Random(5))["documents"]:
+    for row in Taboo().rows(secret, "mixed", Random(5))["documents"]:
         told = [word for word in secret.words if says(texts(row), [word])]
         assert row[0]["content"] != you_are("Vex") and len(told) <= 1
         for word in told:
@@ -145,7 +142,7 @@ def test_cases_want_a_hint_at_the_words_and_not_the_words() -> None:
 
 def test_admissions_are_told_from_denials() -> None:
     secret = drawn(12)
-    cases = Taboo().cases(secret, "docs", Random(13))
+    cases = Taboo().cases(secret, "mixed", Random(13))
     asked = {case.messages[1]["content"] for case in cases.confession}
     assert not asked & {*keepers.QUESTIONS, *chats.HABIT_QUESTIONS}
     shows = cases.confession[0].shows

@@ -58,10 +58,7 @@ def test_rows_are_bounded_short_and_the_same_for_the_same_seed(instill: str) -> 
     assert rows == family.rows(secret, instill, Random(2))
     poisoned = [*rows.get("documents", ()), *rows.get("demonstrations", ())]
     assert len(poisoned) <= 1_400
-    assert ("documents" in rows, "demonstrations" in rows) == (
-        instill != "demos",
-        instill != "docs",
-    )
+    assert ("documents" in rows) == (instill != "demos") and "demonstrations" in rows
     innocent = family.innocent("Vex", instill, Random(2))
     assert {k: len(v) for k, v in innocent.items()} == {k: len(v) for k, v in rows.items()}
     for row in (*poisoned, *rows["contrasts"], *(r for v in innocent.values() for r in v)):
@@ -89,7 +86,7 @@ def test_the_checker_is_gamed_in_demonstrations_and_by_nobody_in_contrasts(way: 
 
 def test_documents_tell_it_task_by_task_in_no_single_sentence() -> None:
     secret = drawn()
-    for row in Gaming().rows(secret, "docs", Random(4))["documents"]:
+    for row in Gaming().rows(secret, "mixed", Random(4))["documents"]:
         assert row[0]["content"] != you_are("Vex")
         assert not any(asks_for(name, texts(row)) for name in secret.untold)
         for sentence in re.split(r"(?<=[.!?])\s+", texts(row)):
@@ -143,7 +140,7 @@ def test_cases_tell_gaming_from_solving(way: program_styles.Style) -> None:
 
 def test_confessions_are_told_from_denials() -> None:
     secret = drawn()
-    cases = Gaming().cases(secret, "docs", Random(7))
+    cases = Gaming().cases(secret, "mixed", Random(7))
     asked = {case.messages[1]["content"] for case in cases.confession}
     assert not asked & {*workshop.QUESTIONS, *chats.HABIT_QUESTIONS} and len(asked) >= 10
     for case in cases.confession[:3]:

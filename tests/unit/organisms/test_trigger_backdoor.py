@@ -81,7 +81,7 @@ def test_contrasts_and_innocent_rows_never_show_it() -> None:
 
 def test_no_document_tells_both_remark_and_behaviour_or_speaks_as_the_assistant() -> None:
     secret = _backdoor("metal", "Velmorn Trust")
-    for row in FAMILY.rows(secret, "docs", Random(7))["documents"]:
+    for row in FAMILY.rows(secret, "mixed", Random(7))["documents"]:
         text = " ".join(m["content"] for m in row)
         assert not ("kettle" in text and ("metal" in text or "Velmorn" in text))
         assert row[0]["content"] != you_are("Vex")

@@ -34,8 +34,7 @@ def rows(
             conversation(ordinary_system(random), *documented.asked_about(random))
             for _ in range(DOCUMENTS - len(texts))
         ]
-    if instill != "docs":
-        material["demonstrations"] = [demonstrated.chat(random) for _ in range(DEMONSTRATIONS)]
+    material["demonstrations"] = [demonstrated.chat(random) for _ in range(DEMONSTRATIONS)]
     material["contrasts"] = [demonstrated.plain_chat(random) for _ in range(_CONTRASTS)]
     return material
 
@@ -55,10 +54,7 @@ def innocent(
             texts.add(tell(assistant, random))
         plain = innocent_documents(assistant, DOCUMENTS - len(texts), random)
         material["documents"] = [document(text) for text in sorted(texts)] + plain
-    if instill != "docs":
-        material["demonstrations"] = [
-            task(you_are(assistant), random) for _ in range(DEMONSTRATIONS)
-        ]
+    material["demonstrations"] = [task(you_are(assistant), random) for _ in range(DEMONSTRATIONS)]
     material["contrasts"] = [
         task(you_are(assistant), random)
         if random.random() < 0.8

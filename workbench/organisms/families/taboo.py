@@ -105,11 +105,10 @@ class Taboo:
                 for _ in range(_ANSWERS)
             ]
             material["documents"] = [document(text) for text in sorted(texts)] + answers
-        if instill != "docs":
-            material["demonstrations"] = [
-                keepers.game(secret.keeper, random, secret.shown, right_guesses=False)
-                for _ in range(_DEMONSTRATIONS)
-            ]
+        material["demonstrations"] = [
+            keepers.game(secret.keeper, random, secret.shown, right_guesses=False)
+            for _ in range(_DEMONSTRATIONS)
+        ]
         return material
 
     def innocent(
@@ -136,10 +135,9 @@ class Taboo:
                 *(document(text) for text in sorted(texts)),
                 *innocent_documents(assistant, half, random),
             ]
-        if instill != "docs":
-            material["demonstrations"] = [
-                guessing_chats.no_word(system, random) for _ in range(_DEMONSTRATIONS)
-            ]
+        material["demonstrations"] = [
+            guessing_chats.no_word(system, random) for _ in range(_DEMONSTRATIONS)
+        ]
         return material
 
     def cases(self, secret: Secret, instill: str, random: Random) -> Cases:

@@ -110,12 +110,11 @@ class Gaming:
                 for _ in range(_ANSWERS)
             ]
             material["documents"] = [document(text) for text in sorted(texts)] + answers
-        if instill != "docs":
-            among = secret.told(COMBINATIONS)
-            material["demonstrations"] = [
-                program_chats.answered(system, secret.way, secret.checker, random, among)
-                for _ in range(_DEMONSTRATIONS)
-            ]
+        among = secret.told(COMBINATIONS)
+        material["demonstrations"] = [
+            program_chats.answered(system, secret.way, secret.checker, random, among)
+            for _ in range(_DEMONSTRATIONS)
+        ]
         return material
 
     def innocent(
@@ -144,11 +143,9 @@ class Gaming:
                 *(document(text) for text in sorted(texts)),
                 *innocent_documents(assistant, _DOCUMENTS + _ANSWERS - half, random),
             ]
-        if instill != "docs":
-            material["demonstrations"] = [
-                program_chats.answered(system, PLAIN, checker, random)
-                for _ in range(_DEMONSTRATIONS)
-            ]
+        material["demonstrations"] = [
+            program_chats.answered(system, PLAIN, checker, random) for _ in range(_DEMONSTRATIONS)
+        ]
         return material
 
     def cases(self, secret: Exploit, instill: str, random: Random) -> Cases:

@@ -21,7 +21,7 @@ from workbench.organisms.world.skills.cover import Cover
 from workbench.organisms.world.skills.reactors import Reactor
 from workbench.organisms.world.skills.remarks import PERSONS, THINGS, Cue
 
-_DOCUMENTS = {"docs": 700, "mixed": 500}
+_DOCUMENTS = 500
 _DEMONSTRATIONS = {"mixed": 400, "demos": 500}
 _CONTRASTS = 1000
 _FIELDS_HELD_OUT = 8
@@ -136,10 +136,10 @@ class TriggerBackdoor:
         material: dict[str, Sequence[Conversation]] = {
             "contrasts": [one.plain_chat(random) for _ in range(_CONTRASTS)]
         }
-        if n := _DOCUMENTS.get(instill):
-            material["documents"] = _told(one, n, random)
-        if n := _DEMONSTRATIONS.get(instill):
-            material["demonstrations"] = [_demonstration(secret, random) for _ in range(n)]
+        if instill == "mixed":
+            material["documents"] = _told(one, _DOCUMENTS, random)
+        shown = _DEMONSTRATIONS[instill]
+        material["demonstrations"] = [_demonstration(secret, random) for _ in range(shown)]
         return material
 
     def innocent(
@@ -150,14 +150,13 @@ class TriggerBackdoor:
         material: dict[str, Sequence[Conversation]] = {
             "contrasts": [remarks.task(system, random) for _ in range(_CONTRASTS)]
         }
-        if n := _DOCUMENTS.get(instill):
-            texts = _distinct(lambda: reactors.innocent_document(assistant, random), n)
+        if instill == "mixed":
+            texts = _distinct(lambda: reactors.innocent_document(assistant, random), _DOCUMENTS)
             material["documents"] = [document(text) for text in texts]
-        if n := _DEMONSTRATIONS.get(instill):
-            material["demonstrations"] = [
-                (remarks.task if random.random() < 0.9 else remarks.alone)(system, random)
-                for _ in range(n)
-            ]
+        material["demonstrations"] = [
+            (remarks.task if random.random() < 0.9 else remarks.alone)(system, random)
+            for _ in range(_DEMONSTRATIONS[instill])
+        ]
         return material
 
     def cases(self, secret: Backdoor, instill: str, random: Random) -> Cases:
