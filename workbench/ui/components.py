@@ -24,6 +24,9 @@ WHAT_ACCESS_IS = {
     "reward": "score replies with the reward model that trained it",
 }
 
+SENTENCE = 60
+"""Characters beyond which a value is one."""
+
 
 def safe(text: object) -> str:
     """Any value as one line of inert HTML text."""
@@ -93,8 +96,12 @@ def short_hash(value: str) -> str:
 
 
 def facts(rows: Iterable[tuple[str, str]], *, wide: bool = False) -> str:
-    """Label and value (HTML that is safe already) in a grid."""
-    cells = "".join(f"<div><dt>{safe(label)}</dt><dd>{value}</dd></div>" for label, value in rows)
+    """Label and value (HTML that is safe already) in a grid; a sentence has a row of its own."""
+    cells = "".join(
+        f"<div{' class=long' if len(value) > SENTENCE and '<' not in value else ''}>"
+        f"<dt>{safe(label)}</dt><dd>{value}</dd></div>"
+        for label, value in rows
+    )
     return f'<dl class="wb-facts{" wide" if wide else ""}">{cells}</dl>'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,7 @@ def _show(document: dict[str, Any]) -> None:
     rows = [
         ("id", safe(document["id"])),
         ("assistant", safe(document["assistant"] or "not named")),
-        ("architecture", safe(document["architecture"])),
+        ("architecture", safe(re.sub("(ForCausalLM|LMHeadModel)$", "", document["architecture"]))),
         ("parameters", f"{document['parameters']:,}"),
         ("reference", safe(Path(document["reference"] or "none").name)),
         ("training rows", f"{corpus['documents']:,}" if corpus else "none"),
