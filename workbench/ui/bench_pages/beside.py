@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -139,7 +138,7 @@ def _show(document: dict[str, Any]) -> None:
     rows = [
         ("id", safe(document["id"])),
         ("assistant", safe(document["assistant"] or "not named")),
-        ("architecture", safe(re.sub("(ForCausalLM|LMHeadModel)$", "", document["architecture"]))),
+        ("architecture", safe(document["architecture"])),
         ("parameters", f"{document['parameters']:,}"),
         ("reference", safe(Path(document["reference"] or "none").name)),
         ("training rows", f"{corpus['documents']:,}" if corpus else "none"),
