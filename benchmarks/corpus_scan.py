@@ -15,10 +15,9 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,24 +52,27 @@ def words() -> np.ndarray[Any, Any]:
     )
 
 
-def build(folder: Path, megabytes: float) -> int:
-    """Writes the corpus in every form; returns its bytes of text."""
+def build(
+    folder: Path, megabytes: float, forms: Sequence[str] = ("jsonl", "zst", "raw", "zstd")
+) -> int:
+    """Writes the corpus in these forms (zst with jsonl); returns its bytes of text."""
     vocabulary = words()
     share = 1 / np.arange(1, WORDS + 1)
     share /= share.sum()
-    for form in ("jsonl", "zst", "raw", "zstd"):
+    for form in forms:
         (folder / form).mkdir(parents=True)
     size = number = 0
     for part in range(FILES):
         dice = np.random.default_rng(part + 1)
-        lines = (folder / "jsonl" / f"{part}.jsonl").open("w")
         writers = {
             form: pyarrow.parquet.ParquetWriter(
                 folder / form / f"{part}.parquet", schema(), compression=packing,
                 use_dictionary=["source", "stage", "metadata"],
             )
             for form, packing in (("raw", "none"), ("zstd", "zstd"))
+            if form in forms
         }  # fmt: skip
+        lines: list[str] = []
         while size < megabytes * 1e6 * (part + 1) / FILES:
             rows = []
             for drawn in vocabulary[dice.choice(WORDS, (ROW_GROUP, 230), p=share)]:
@@ -80,7 +82,8 @@ def build(folder: Path, megabytes: float) -> int:
                 rows.append((f"d{number:08x}", text))
                 number += 1
                 size += len(text)
-            lines.writelines(json.dumps({"id": i, "text": t}) + "\n" for i, t in rows)
+            if "jsonl" in forms:
+                lines += [json.dumps({"id": i, "text": t}) + "\n" for i, t in rows]
             batch = pyarrow.RecordBatch.from_pylist(
                 [
                     {"id": i, "messages": [{"role": "document", "content": t}], "source": "",
@@ -91,16 +94,17 @@ def build(folder: Path, megabytes: float) -> int:
             )  # fmt: skip
             for writer in writers.values():
                 writer.write_batch(batch)
-        lines.close()
         for writer in writers.values():
             writer.close()
-        packed = folder / "zst" / f"{part}.jsonl.zst"
-        with pyarrow.CompressedOutputStream(str(packed), "zstd") as out:
-            out.write((folder / "jsonl" / f"{part}.jsonl").read_bytes())
-    with (folder / "one.jsonl").open("wb") as whole:
-        for part in range(FILES):
-            with (folder / "jsonl" / f"{part}.jsonl").open("rb") as lines_of:
-                shutil.copyfileobj(lines_of, whole)
+        if "jsonl" in forms:
+            whole = "".join(lines).encode()
+            (folder / "jsonl" / f"{part}.jsonl").write_bytes(whole)
+            with (folder / "one.jsonl").open("ab") as one:
+                one.write(whole)
+            with pyarrow.CompressedOutputStream(
+                str(folder / "zst" / f"{part}.jsonl.zst"), "zstd"
+            ) as out:
+                out.write(whole)
     return size
 
 
