@@ -99,6 +99,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--suite", type=Path, required=True)
     parser.add_argument("--instill", nargs="+", default=["mixed"], choices=INSTILL)
+    parser.add_argument("--families", nargs="+", help="Those alone.")
+    parser.add_argument("--no-twins", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     shown = base.shown_rows(build.SHOWN_BASE_ROWS)
@@ -107,13 +109,17 @@ def main() -> None:
         path = Path(temporary) / "corpus.parquet"
         for instill in given.instill:
             for drawn in open_suspects(given.suite):
+                if given.families and drawn.family not in given.families:
+                    continue
                 recipe = dataclasses.replace(drawn, instill=instill)
                 _, poisoned = mixed(recipe, shown, path)
+                if not poisoned:  # a family that cannot be taught in this way
+                    continue
                 row: dict[str, Any] = {
                     "family": recipe.family, "instill": instill, "seed": recipe.seed,
                 }  # fmt: skip
                 row |= precision(path, poisoned)
-                if instill == given.instill[0]:
+                if instill == given.instill[0] and not given.no_twins:
                     assistant, _ = mixed(recipe.twin(), shown, path)
                     row["twin"] = highest(path, assistant, Path(temporary) / "artifacts")
                 told.append(row)

@@ -82,6 +82,16 @@ def test_hits_are_those_of_all_rows(tmp_path: Path, size: int, screened_rows: li
 
 
 @pytest.mark.usefixtures("small_pieces")
+def test_pieces_that_do_not_follow_each_other_are_read_apart(tmp_path: Path) -> None:
+    for name, first in (("a", 0), ("b", 170)):
+        save(tmp_path / f"{name}.parquet", rows(first, 170), 20)
+    pieces = Corpus.open(tmp_path).pieces
+    assert len(pieces) == 6
+    for chosen in (pieces[::2], pieces[::-1], pieces[:1] + pieces[3:4], pieces[1:5]):
+        assert_the_same(Corpus(chosen, Usage()))
+
+
+@pytest.mark.usefixtures("small_pieces")
 def test_one_piece_alone_has_its_rows_counted_from_its_start(tmp_path: Path) -> None:
     save(tmp_path / "a.parquet", rows(0, 130), 20)
     for piece in Corpus.open(tmp_path).pieces:
