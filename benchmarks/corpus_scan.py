@@ -209,20 +209,24 @@ def main() -> None:
                 "batch kernel / streaming": round(seconds["batches"] / seconds["streaming"], 2),
             }
             print(name, told[name], flush=True)
-        pack = {f"p{i}": str(word) for i, word in enumerate(words()[WORDS - 50 :])}
-        pack["p0"] = "reward model"
         one = CompiledQuery.compile({"p0": "reward model"})
-        fifty = CompiledQuery.compile(pack)
-        seconds = {}
-        for _ in range(given.repetitions):
-            for name, query in (("one", one), ("fifty", fifty)):
-                spent, _ = cpu(lambda q=query: counted(folder / "zstd", q))
-                seconds[name] = min(spent, seconds.get(name, spent))
-                spent, _ = cpu(lambda q=query: counted(folder / "raw", q))
-                seconds[f"{name} raw"] = min(spent, seconds.get(f"{name} raw", spent))
-        told["50 patterns / one, zstd"] = round(seconds["fifty"] / seconds["one"], 2)
-        told["50 patterns / one, raw"] = round(seconds["fifty raw"] / seconds["one raw"], 2)
-        print(told["50 patterns / one, zstd"], told["50 patterns / one, raw"])
+        last = [str(word) for word in words()[WORDS - 200 :]]
+        packs = {
+            "50 patterns": [word for word in last if len(word) >= 6][:50],
+            "50 patterns, short ones too": last[-50:],
+        }
+        for name, chosen in packs.items():
+            patterns = {f"p{i}": word for i, word in enumerate(chosen)} | {"p0": "reward model"}
+            pack = CompiledQuery.compile(patterns)
+            for form in ("raw", "zstd"):
+                best = {}
+                for _ in range(given.repetitions):
+                    for which, query in (("one", one), ("pack", pack)):
+                        spent, found = cpu(lambda q=query, f=form: counted(folder / f, q))
+                        best[which] = min(spent, best.get(which, spent)), found
+                told[f"{name} / one, {form}"] = round(best["pack"][0] / best["one"][0], 2)
+            told[f"{name}: documents / one"] = round(best["pack"][1] / best["one"][1], 1)
+            print(name, list(told.items())[-3:], flush=True)
     if given.out:
         given.out.write_text(json.dumps(told, indent=1) + "\n")
 

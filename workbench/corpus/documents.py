@@ -132,16 +132,24 @@ class Corpus:
     def screened(
         self, query: CompiledQuery, rows: int = ROWS_PER_BATCH
     ) -> Iterator[pyarrow.RecordBatch]:
-        """What `batches` gives, without most rows in which no pattern of the query matches: `scan`
-        and `count` say the same of both, this is read faster. Rows left out are booked too.
+        """What `batches` gives, without most rows in which no pattern of the query matches, and in
+        batches as large as `rows` allows: `scan` and `count` find the same in both, this is faster.
+        Rows left out are booked too.
         """
         left = self.usage.left("documents")
         if left is not None and left < self.documents:
             yield from self.batches(rows)
             return
+        held: list[pyarrow.RecordBatch] = []
         for window in windows(self.pieces, query, rows):
             self.usage.spend(documents=window.rows)
-            yield window.batch
+            if window.batch.num_rows + sum(batch.num_rows for batch in held) > rows:
+                yield joined(held)
+                held = []
+            if window.batch.num_rows:
+                held.append(window.batch)
+        if held:
+            yield joined(held)
 
     def batch(self, start: int, rows: int = ROWS_PER_BATCH) -> pyarrow.RecordBatch:
         """At most `rows` rows from row `start` on; none past the end. All or BudgetExceeded.
