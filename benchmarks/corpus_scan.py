@@ -219,13 +219,15 @@ def main() -> None:
             patterns = {f"p{i}": word for i, word in enumerate(chosen)} | {"p0": "reward model"}
             pack = CompiledQuery.compile(patterns)
             for form in ("raw", "zstd"):
-                best = {}
+                best: dict[str, float] = {}
+                documents: dict[str, int] = {}
                 for _ in range(given.repetitions):
                     for which, query in (("one", one), ("pack", pack)):
-                        spent, found = cpu(lambda q=query, f=form: counted(folder / f, q))
-                        best[which] = min(spent, best.get(which, spent)), found
-                told[f"{name} / one, {form}"] = round(best["pack"][0] / best["one"][0], 2)
-            told[f"{name}: documents / one"] = round(best["pack"][1] / best["one"][1], 1)
+                        work = lambda q=query, f=form: counted(folder / f, q)  # noqa: E731
+                        spent, documents[which] = cpu(work)
+                        best[which] = min(spent, best.get(which, spent))
+                told[f"{name} / one, {form}"] = round(best["pack"] / best["one"], 2)
+            told[f"{name}: documents / one"] = round(documents["pack"] / documents["one"], 1)
             print(name, list(told.items())[-3:], flush=True)
     if given.out:
         given.out.write_text(json.dumps(told, indent=1) + "\n")
