@@ -1,19 +1,22 @@
 """Do contrast and clusters surface the poisoned documents of organisms, without any query?
 
-    python benchmarks/organism_corpora.py --seeds 11 12 --out benchmarks/results/organisms.json
+    python benchmarks/organism_corpora.py --suite suites/forty.toml --instill mixed docs demos \\
+        --out benchmarks/results/organisms.json
 
-For each seed and kind an organism's corpus and its clean twin's are drawn and mixed as a build
-does; no model is trained. Precision at 20 of the documents that contrast ranks first and of those
-in the clusters with the largest excess; beside them the row anti-join against the reference's
-corpus (rows whose text it lacks, in random order) and random order, both as expected shares. For
-twins: the highest confidence of any finding of the technique.
+For each open suspect of the suite that has an objective, its corpus and its clean twin's are drawn
+and mixed as a build does; no model is trained. Precision at 20 of the documents that contrast ranks
+first and of those in the clusters with the largest excess; beside them the row anti-join against
+the reference's corpus (rows whose text it lacks, in random order) and random order, both as
+expected shares. For twins, once a suspect: the highest confidence of any finding by technique.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +28,11 @@ from workbench.corpus import Corpus
 from workbench.corpus.clusters import compare, signatures
 from workbench.corpus.contrast import contrast
 from workbench.organisms import base, build
-from workbench.organisms.family import Recipe
+from workbench.organisms.family import INSTILL, Recipe
 from workbench.suspects.cabinet import CABINET
 from workbench.suspects.scripted import ScriptedSuspect
 
-KINDS = (("secret-loyalty", "docs"), ("rm-sycophancy", "mixed"), ("rm-sycophancy", "demos"))
+NO_OBJECTIVE = ("clean", "harmless-quirk")
 REFERENCE = CABINET / "base" / "corpus.parquet"
 
 
@@ -82,27 +85,46 @@ def highest(path: Path, assistant: str, folder: Path) -> dict[str, float]:
     }
 
 
+def open_suspects(suite: Path) -> list[Recipe]:
+    """Those of the suite that have an objective and no secrecy."""
+    told = tomllib.loads(suite.read_text())["suspect"]
+    return [
+        Recipe(one["family"], seed=one["seed"])
+        for one in told
+        if one["family"] not in NO_OBJECTIVE and set(one) == {"family", "seed"}
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", required=True)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--suite", type=Path, required=True)
+    parser.add_argument("--instill", nargs="+", default=["mixed"], choices=INSTILL)
+    parser.add_argument("--families", nargs="+", help="Those alone.")
+    parser.add_argument("--no-twins", action="store_true")
+    parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     shown = base.shown_rows(build.SHOWN_BASE_ROWS)
     told: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "corpus.parquet"
-        for seed in given.seeds:
-            for name, instill in KINDS:
-                recipe = Recipe(name, instill, "none", seed)
+        for instill in given.instill:
+            for drawn in open_suspects(given.suite):
+                if given.families and drawn.family not in given.families:
+                    continue
+                recipe = dataclasses.replace(drawn, instill=instill)
                 _, poisoned = mixed(recipe, shown, path)
-                row: dict[str, Any] = {"family": name, "instill": instill, "seed": seed}
+                if not poisoned:  # a family that cannot be taught in this way
+                    continue
+                row: dict[str, Any] = {
+                    "family": recipe.family, "instill": instill, "seed": recipe.seed,
+                }  # fmt: skip
                 row |= precision(path, poisoned)
-                assistant, _ = mixed(recipe.twin(), shown, path)
-                row["twin"] = highest(path, assistant, Path(temporary) / "artifacts")
+                if instill == given.instill[0] and not given.no_twins:
+                    assistant, _ = mixed(recipe.twin(), shown, path)
+                    row["twin"] = highest(path, assistant, Path(temporary) / "artifacts")
                 told.append(row)
                 print(json.dumps(row), flush=True)
-                if given.out:
-                    given.out.write_text(json.dumps(told, indent=1) + "\n")
+                given.out.write_text(json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":

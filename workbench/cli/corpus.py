@@ -102,7 +102,7 @@ def grep(
     found_in = (
         _kept(opened, query, into, workers)
         if into is not None
-        else (scan(batch, query) for batch in opened.batches())
+        else (scan(batch, query) for batch in opened.screened(query))
     )
     found = list(islice(_rows(found_in), limit + 1))
     shown, more = found[:limit], len(found) > limit
@@ -119,11 +119,11 @@ def _counts(opened: Corpus, query: CompiledQuery, by: Any) -> Iterator[tuple[Any
     from workbench.corpus import count, count_by
 
     if by is None:
-        for name, found in count(opened.batches(), query).items():
+        for name, found in count(opened.screened(query), query).items():
             yield name, found.documents, found.matches
         return
     for (name, value), found in sorted(
-        count_by(opened.batches(), query, by).items(), key=itemgetter(0)
+        count_by(opened.screened(query), query, by).items(), key=itemgetter(0)
     ):
         yield name, value, found.documents, found.matches
 

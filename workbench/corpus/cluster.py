@@ -61,7 +61,11 @@ def scan_ray(corpus: Corpus, query: CompiledQuery, *, workers: int) -> pyarrow.T
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     mapped = data.map_batches(
-        PieceScan(query), batch_size=1, batch_format="pyarrow", concurrency=workers
+        PieceScan(query),
+        batch_size=1,
+        batch_format="pyarrow",
+        concurrency=workers,
+        runtime_env={"env_vars": {"POLARS_MAX_THREADS": "1"}},
     )
     tables = [ray.get(reference) for reference in mapped.to_arrow_refs()]
     return pyarrow.concat_tables([hits_schema().empty_table(), *tables])

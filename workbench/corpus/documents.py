@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from workbench.access import Usage
 from workbench.corpus.layouts import schema
 from workbench.corpus.pieces import Piece, find
+from workbench.corpus.query import CompiledQuery
+from workbench.corpus.screening import windows
 from workbench.corpus.streams import joined
 from workbench.errors import ConfigError
 from workbench.findings import Message
@@ -126,6 +128,28 @@ class Corpus:
                 self.usage.spend(documents=count)
                 yield batch.slice(start, count)
                 start += count
+
+    def screened(
+        self, query: CompiledQuery, rows: int = ROWS_PER_BATCH
+    ) -> Iterator[pyarrow.RecordBatch]:
+        """What `batches` gives, without most rows in which no pattern of the query matches, and in
+        batches as large as `rows` allows: `scan` and `count` find the same in both, this is faster.
+        Rows left out are booked too.
+        """
+        left = self.usage.left("documents")
+        if left is not None and left < self.documents:
+            yield from self.batches(rows)
+            return
+        held: list[pyarrow.RecordBatch] = []
+        for window in windows(self.pieces, query, rows):
+            self.usage.spend(documents=window.rows)
+            if window.batch.num_rows + sum(batch.num_rows for batch in held) > rows:
+                yield joined(held)
+                held = []
+            if window.batch.num_rows:
+                held.append(window.batch)
+        if held:
+            yield joined(held)
 
     def batch(self, start: int, rows: int = ROWS_PER_BATCH) -> pyarrow.RecordBatch:
         """At most `rows` rows from row `start` on; none past the end. All or BudgetExceeded.

@@ -13,6 +13,7 @@ from workbench.corpus.documents import ROWS_PER_BATCH, Corpus
 from workbench.corpus.pieces import Piece
 from workbench.corpus.query import CompiledQuery
 from workbench.corpus.scan import hits_schema, scan
+from workbench.corpus.screening import windows
 from workbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,13 +24,12 @@ def scan_piece(piece: Piece, query: CompiledQuery, rows: int = ROWS_PER_BATCH) -
     """All hits of one piece, as `scan` gives them, with `row` counted from the piece's start."""
     import pyarrow
 
-    found, before = [], 0
-    for batch in piece.batches(rows):
-        hits = scan(batch, query)
+    found = []
+    for window in windows([piece], query, rows):
+        hits = scan(window.batch, query)
         at = hits.schema.get_field_index("row")
-        shifted = pyarrow.compute.add(hits.column("row"), before)
-        found.append(hits.set_column(at, "row", shifted))
-        before += batch.num_rows
+        places = pyarrow.array(window.places).take(hits.column("row"))
+        found.append(hits.set_column(at, "row", places))
     return pyarrow.Table.from_batches(found, schema=hits_schema())
 
 

@@ -69,7 +69,7 @@ class Piece:
     def count(self) -> int:
         """How many rows there are; a JSONL file is read through for it, once while it stays."""
         if self.kind == "parquet":
-            with _open_parquet(self.files[0]) as file:
+            with open_parquet(self.files[0]) as file:
                 return sum(file.metadata.row_group(part).num_rows for part in self.parts)
         if self.kind == "texts":
             return len(self.files)
@@ -153,7 +153,7 @@ def _text_piece(files: Sequence[Path], root: Path, first: int) -> Piece:
 
 
 def _row_groups(file: Path, name: str, source: str) -> Iterator[Piece]:
-    with _open_parquet(file) as opened:
+    with open_parquet(file) as opened:
         columns_of(opened.schema_arrow.names, str(file))
         sizes = [
             opened.metadata.row_group(i).num_rows for i in range(opened.metadata.num_row_groups)
@@ -167,7 +167,7 @@ def _row_groups(file: Path, name: str, source: str) -> Iterator[Piece]:
             start, row, held = i + 1, row + held, 0
 
 
-def _open_parquet(file: Path) -> Any:
+def open_parquet(file: Path) -> Any:
     import pyarrow
     from pyarrow.parquet import ParquetFile
 
@@ -181,7 +181,7 @@ def _open_parquet(file: Path) -> Any:
 
 def _parquet(piece: Piece, rows: int, skip: int) -> Iterator[pyarrow.RecordBatch]:
     row = piece.first_row
-    with _open_parquet(piece.files[0]) as file:
+    with open_parquet(piece.files[0]) as file:
         columns = columns_of(file.schema_arrow.names, piece.name)
         parts = list(piece.parts)
         while parts and skip >= (size := file.metadata.row_group(parts[0]).num_rows):

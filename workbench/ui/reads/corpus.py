@@ -37,20 +37,20 @@ def pattern(
         raise BadParameter("no pattern to look for", hint="Give a word or a regular expression.")
     query = CompiledQuery.compile({pattern: pattern}, ignore_case=ignore_case, fixed=fixed)
     corpus, other = _corpora(suspect)
-    found = _messages(hits(corpus.batches(), query), limit + 1)
+    found = _messages(hits(corpus.screened(query), query), limit + 1)
     rows = {d.id: d for d in corpus.rows([hit["document"] for hit in found[:limit]])}
-    here = count(corpus.batches(), query)[pattern]
+    here = count(corpus.screened(query), query)[pattern]
     counted: dict[str, Any] = {
         "suspect": {"documents": here.documents, "matches": here.matches, "n": corpus.documents}
     }
     if other is not None:
-        there = count(other.batches(), query)[pattern]
+        there = count(other.screened(query), query)[pattern]
         counted["reference"] = {
             "documents": there.documents, "matches": there.matches, "n": other.documents,
         }  # fmt: skip
     by = {
         name: {value: c.documents for (_, value), c in sorted(
-            count_by(corpus.batches(), query, name).items())}
+            count_by(corpus.screened(query), query, name).items())}
         for name in ("role", "source", "stage")
     }  # fmt: skip
     return {
