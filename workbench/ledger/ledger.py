@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import fcntl
 import os
 import secrets
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import LedgerBusy, LedgerDamaged, LedgerError
+from workbench.errors import DiskFull, LedgerBusy, LedgerDamaged, LedgerError
 from workbench.findings import JSON, Finding, clean_text
 from workbench.ledger import rows, verification
 from workbench.ledger.anchor import Anchor, anchor_path, read_anchor, write_anchor
@@ -28,6 +28,7 @@ from workbench.ledger.records import (
 )
 from workbench.ledger.schema import copy_database, create, opened, private_files
 from workbench.ledger.selection import Table, select
+from workbench.ledger.turns import Turns
 from workbench.seal.commit import canonical, chain
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Ledger:
     def __init__(self, path: str | Path, *, patience_seconds: float = 5.0) -> None:
         self.path = Path(path)
         self._patience_seconds = patience_seconds
-        self._threads = threading.RLock()
+        self._threads = Turns()
         self._held = 0
         self._lock_file = -1
 
@@ -318,7 +319,8 @@ def _known(
 
 
 def _unwritable(error: OSError) -> LedgerError:
-    return LedgerError(
+    kind = DiskFull if error.errno == errno.ENOSPC else LedgerError
+    return kind(
         f"the ledger cannot be written: {error.strerror}",
         hint="Choose another --ledger, or make room and its directory writable.",
     )

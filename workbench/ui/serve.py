@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 from workbench.errors import ConfigError
+from workbench.host.processes import raise_file_limit
 from workbench.ui.console_pages.beside import ConsoleSettings, open_console
 from workbench.ui.visit import VisitSettings, open_lobby
 
 ADDRESS = "127.0.0.1"
+FRAME_MB = 32
+"""The longest websocket frame, in megabytes, that is taken from a browser."""
+
+UPLOAD_MB: Mapping[str, int] = {"team": 1, "console": 1}
+"""The largest upload by entry; their pages take none. The bench's do: 200 there, as Streamlit has it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,6 +36,7 @@ def serve(settings: Served) -> None:
     from workbench.ui.theme import options
 
     refuse_taken(settings.port)
+    raise_file_limit()
     flags = {
         "server.port": settings.port,
         "server.address": ADDRESS,
@@ -39,6 +47,8 @@ def serve(settings: Served) -> None:
         "server.enableXsrfProtection": True,
         "server.enableCORS": True,
         "server.allowedHosts": [ADDRESS, "localhost"],
+        "server.maxMessageSize": FRAME_MB,
+        "server.maxUploadSize": UPLOAD_MB.get(settings.entry, 200),
         "browser.gatherUsageStats": False,
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
