@@ -17,7 +17,7 @@ import pytest
 from tests.gaming import RIGHT, Played, defined, playing
 from tests.unit.host.conftest import Asker, Said
 from workbench.access import Budget
-from workbench.errors import DiskFull
+from workbench.errors import DiskFull, LedgerDamaged, LedgerError
 from workbench.findings import Finding
 from workbench.game import verify
 from workbench.ledger import Ledger, Run
@@ -133,7 +133,7 @@ def test_a_ledger_on_a_full_file_system_records_nothing_and_loses_nothing(small:
     ledger.record(Run("r-0", "g", "k0", "s", "t", 1, "ok"), [Finding("before", 0.5)])
     filler = filled(small)
     recorded = 0
-    with pytest.raises(DiskFull, match="disk is full|No space left"):
+    with pytest.raises(DiskFull, match=r"disk is full|No space left"):
         for recorded in range(1, 500):
             ledger.record(Run(f"r-{recorded}", "g", f"k{recorded}", "s", "t", 1, "ok"),
                           [Finding("x" * 50_000, 0.5)])  # fmt: skip
@@ -165,3 +165,32 @@ def test_no_descriptor_left_is_a_pause_and_no_loss(tmp_path: Path) -> None:
         resource.prlimit(api, resource.RLIMIT_NOFILE, before)
         assert red(path, FILED, Idempotency_Key="two").status == 200
         assert len(red(path).document) == 2
+
+
+def test_a_ledger_without_a_descriptor_says_so_and_loses_nothing(tmp_path: Path) -> None:
+    """Neither damaged nor gone: it is whole as soon as files can be opened again."""
+    ledger = Ledger(tmp_path / "ledger.duckdb", patience_seconds=0.1)
+    ledger.record(Run("r-0", "g", "k0", "s", "t", 1, "ok"), [Finding("before", 0.5)])
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for spare in range(4):
+        held: list[int] = []
+        run = Run(f"r-{spare + 1}", "g", f"k{spare + 1}", "s", "t", 1, "ok")
+        try:
+            there = len(os.listdir("/proc/self/fd"))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (there + 20, before[1]))
+            with contextlib.suppress(OSError):
+                while True:
+                    held.append(os.open(os.devnull, os.O_RDONLY))
+            for _ in range(spare):
+                os.close(held.pop())
+            with pytest.raises(LedgerError, match=r"[Tt]oo many") as said:
+                ledger.record(run)
+            assert not isinstance(said.value, LedgerDamaged)
+            assert str(tmp_path) not in said.value.message
+        finally:
+            for descriptor in held:
+                os.close(descriptor)
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        ledger.record(run)
+    assert [run.id for run in ledger.runs()] == [f"r-{n}" for n in range(5)]
+    assert ledger.verify()["status"] == "complete"

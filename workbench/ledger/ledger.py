@@ -185,7 +185,7 @@ class Ledger:
 
     def export(self, form: str, out: str | Path) -> int:
         """Writes runs with their findings as "parquet", "jsonl" or "csv"; returns the rows."""
-        with private_files(), self._reading(sealed_off=False) as connection:
+        with self._threads, private_files(), self._reading(sealed_off=False) as connection:
             return export(connection, form, Path(out))
 
     def snapshot(self, file: str | Path) -> Path:
@@ -199,7 +199,7 @@ class Ledger:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_name(f".{target.name}.draft")
         draft.unlink(missing_ok=True)
-        with private_files():
+        with self._threads, private_files():  # in this order, as those who write take them
             with self._reading(sealed_off=False) as connection:
                 last = verification.last_event(connection)
                 copy_database(connection, draft)

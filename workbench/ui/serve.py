@@ -17,7 +17,7 @@ FRAME_MB = 32
 """The longest websocket frame, in megabytes, that is taken from a browser."""
 
 UPLOAD_MB: Mapping[str, int] = {"team": 1, "console": 1}
-"""The largest upload by entry; their pages take none. The bench's do: 200 there, as Streamlit has it."""
+"""The largest upload by entry: their pages take none. The bench's do; Streamlit's 200 there."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Whose turn it is: who asks for little is served soon, nobody waits for ever, replies stay equal."""
+"""Whose turn it is: who asks for little is served soon, nobody waits for ever."""
 
 from __future__ import annotations
 
