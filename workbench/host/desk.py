@@ -19,6 +19,10 @@ from workbench.suspects.streaming import Batch
 ROWS_AT_MOST = 64
 """Rows that are sampled together; more wait until some have ended."""
 
+SHORT_SECONDS = 0.2
+"""A call that has computed for less goes on to its end: many short ones that are all begun together
+would all end late."""
+
 LONG_SECONDS = 0.5
 """How long a call of many turns waits, at most, for those that came after it and are shorter."""
 
@@ -75,7 +79,8 @@ class Turns:
     def wanted(self, computed: float) -> bool:
         """Whether another would be next if the one who computes asked for a further turn."""
         with self._lock:
-            return bool(self._waiting) and self._waiting[0][0] <= _due(computed)
+            waits = bool(self._waiting) and computed >= SHORT_SECONDS
+            return waits and self._waiting[0][0] <= _due(computed)
 
 
 def _due(computed: float) -> float:

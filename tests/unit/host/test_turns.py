@@ -11,7 +11,7 @@ import pytest
 
 from tests.hosting import hosted
 from workbench.host import steps
-from workbench.host.desk import LONG_SECONDS, Turns
+from workbench.host.desk import LONG_SECONDS, SHORT_SECONDS, Turns
 from workbench.suspects import Suspect
 
 LONG = [[{"role": "user", "content": f"the red cat {n}"}] for n in range(60)]
@@ -54,9 +54,10 @@ def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
         waits.start()
         while not turns._waiting:
             time.sleep(0.001)
-        assert not turns.wanted(LONG_SECONDS / 2), "the shorter one goes on"
+        assert not turns.wanted(SHORT_SECONDS), "the shorter one goes on"
         clock += LONG_SECONDS + 0.1
-        assert turns.wanted(0.0), "its time has come"
+        assert turns.wanted(SHORT_SECONDS), "its time has come"
+        assert not turns.wanted(SHORT_SECONDS / 2), "what has only just begun goes on"
     waits.join()
 
 
