@@ -1,6 +1,6 @@
 """A game under load: teams that click and ask every few seconds, without and with batteries.
 
-    python benchmarks/game_load.py [--teams 10] [--seconds 120] [--every 3] [--batteries 2]
+    python benchmarks/game_load.py [--teams 10 30] [--seconds 120] [--every 3] [--batteries 2]
 
 Each team is a browser session at the pages of `workbench game team` (a websocket, as Chromium keeps
 one; what a page renews by itself is renewed after each click) and a client of the game's server. A
@@ -306,10 +306,10 @@ def answering(url: str) -> None:
             time.sleep(0.2)
 
 
-def played(asked: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
+def played(asked: argparse.Namespace, teams: int, folder: Path) -> list[dict[str, Any]]:
     """A game, its pages, and two stretches of play: without batteries, and with them."""
     file = folder / "game.toml"
-    names = [f"team-{n}" for n in range(asked.teams)]
+    names = [f"team-{n}" for n in range(teams)]
     made = make(
         file, title="Load", suspects=[(asked.suspect, None)],
         teams=[(name, ACCESS) for name in names], hours=10, budget={"samples": 1_000_000},
@@ -332,7 +332,7 @@ def played(asked: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
 def main() -> None:
     """Measures and writes what came of it."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--teams", type=int, default=10)
+    parser.add_argument("--teams", type=int, nargs="+", default=[10, 30])
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--every", type=float, default=3.0)
     parser.add_argument("--batteries", type=int, default=2)
@@ -340,24 +340,30 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8765)
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
+    games = [game(asked, teams) for teams in asked.teams]
+    asked.out.parent.mkdir(exist_ok=True)
+    asked.out.write_text(json.dumps({"games": games}, indent=1) + "\n")
+
+
+def game(asked: argparse.Namespace, teams: int) -> dict[str, Any]:
+    """One game under load, told as it ends."""
+    load_before = os.getloadavg()[2]
     with tempfile.TemporaryDirectory(prefix="wb-load-") as folder:
-        stretches = played(asked, Path(folder))
-    made = {
-        "teams": asked.teams,
+        stretches = played(asked, teams, Path(folder))
+    for one in stretches:
+        print(f"{teams} teams, {one['batteries']} batteries: {one['seconds']}")
+        print(f"  cores used: {one['cores_used']}")
+        for line in one["failed"]:
+            print(f"  failed: {line}")
+    return {
+        "teams": teams,
         "every": asked.every,
         "stretch_seconds": asked.seconds,
         "suspect": asked.suspect,
         "cores": len(os.sched_getaffinity(0)),
-        "load_before": os.getloadavg()[2],
+        "load_before": load_before,
         "stretches": stretches,
     }
-    asked.out.parent.mkdir(exist_ok=True)
-    asked.out.write_text(json.dumps(made, indent=1) + "\n")
-    for one in stretches:
-        print(f"{one['batteries']} batteries: {one['seconds']}")
-        print(f"  cores used: {one['cores_used']}")
-        for line in one["failed"]:
-            print(f"  failed: {line}")
 
 
 if __name__ == "__main__":

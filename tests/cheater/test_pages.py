@@ -6,6 +6,7 @@ import ast
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -138,11 +139,13 @@ def test_how_pages_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
     monkeypatch.setattr(bootstrap, "load_config_options", lambda flag_options: None)
     monkeypatch.setattr(bootstrap, "run", lambda main, _, args, flags: given.update(flags))
-    serve.serve(serve.Served("team", 8599, False))
+    monkeypatch.setattr(serve.threading, "Thread", lambda **started: Mock())
+    serve.serve(serve.Served("team", 8599, True))
     assert given["client_showErrorDetails"] == "none"
     assert given["server_address"] == "127.0.0.1"
     assert given["server_allowedHosts"] == ["127.0.0.1", "localhost"]
     assert given["server_enableStaticServing"] is given["server_enableAgentApi"] is False
+    assert given["server_headless"] is True, "else any visitor may have files written here"
     assert given["server_maxMessageSize"] == serve.FRAME_MB < 50
     assert given["server_maxUploadSize"] == 1, "a team's pages take no file"
     assert given["server_enableXsrfProtection"] is given["server_enableCORS"] is True

@@ -276,7 +276,7 @@ def test_a_practice_game_from_its_command_to_its_explanation(
 
 
 def _fits_a_phone(person: Person) -> None:
-    """The page that is open, at 390 px: nothing to scroll sideways, nothing serious for axe-core."""
+    """The open page at 390 px: nothing to scroll sideways, nothing serious for axe-core."""
     person.page.set_viewport_size({"width": 390, "height": 900})
     person.settle()
     for selector in ("html", ".stMain"):

@@ -14,8 +14,8 @@ from workbench.suspects.wire import Frame
 PAUSE = Frame({"waits": True})
 """Where another call may compute; as it travels, it says that this one waits for its next turn."""
 
-PROMPTS_AT_MOST = 2_048
-"""Tokens of prompts that are read in one step, unless a single one has more."""
+READ_AT_MOST = 1_024
+"""Tokens of prompts or texts that are read in one step, unless a single one has more."""
 
 Stepped: TypeAlias = Callable[[Suspect, Suspect, Mapping[str, Any]], Iterator[Frame]]
 
@@ -57,7 +57,7 @@ def _room(rows: Sequence[Row]) -> int:
     count = tokens = 0
     for row in rows:
         tokens += len(row.draw.prompt.token_ids)
-        if tokens > PROMPTS_AT_MOST and count:
+        if tokens > READ_AT_MOST and count:
             break
         count += 1
     return count
@@ -69,7 +69,7 @@ def _logprobs(suspect: Suspect, view: Suspect, a: Mapping[str, Any]) -> Iterator
     rows = view._rows(a["texts"], a["interventions"])
     found: dict[int, TokenLogprobs] = {}
     for together in batches.by_length(
-        [len(row) for row in rows], batches.SCORED_ROWS, batches.SCORED_TOKENS
+        [len(row) for row in rows], batches.SCORED_ROWS, READ_AT_MOST
     ):
         scored = view.logprobs(
             [rows[i] for i in together],

@@ -86,7 +86,7 @@ def test_prompts_are_read_in_portions(
     llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = Suspect.load(llama).chat(LONG[:7], n=2, max_new_tokens=12, temperature=0)
-    monkeypatch.setattr(steps, "PROMPTS_AT_MOST", 40)
+    monkeypatch.setattr(steps, "READ_AT_MOST", 40)
     with hosted(Suspect.load(llama), tmp_path) as inside:
         there = inside.connect()
         made = there.chat(LONG[:7], n=2, max_new_tokens=12, temperature=0)
