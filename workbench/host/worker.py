@@ -151,7 +151,7 @@ def _answer(
                 asked = read_frame(stream.read).header
             stretch: Callable[[float], AbstractContextManager[None]] = desk.stretch
             if asked["verb"] in _OWN_TURNS:
-                stretch = nullcontext
+                stretch = _own_turns
             elif asked["verb"] in _NOT_COMPUTED:
                 stretch = desk.watched
             begun, computed = False, 0.0
@@ -175,6 +175,10 @@ def _answer(
                         computed = 0.0
         except (OSError, BrokenStream):
             return  # the other side left, or does not read
+
+
+def _own_turns(computed: float) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def _begun(computed: float) -> Frame:
