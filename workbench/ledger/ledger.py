@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,6 @@ from workbench.ledger.records import (
 )
 from workbench.ledger.schema import copy_database, create, opened, private_files
 from workbench.ledger.selection import Table, select
-from workbench.ledger.turns import Turns
 from workbench.seal.commit import canonical, chain
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Ledger:
     def __init__(self, path: str | Path, *, patience_seconds: float = 5.0) -> None:
         self.path = Path(path)
         self._patience_seconds = patience_seconds
-        self._threads = Turns()
+        self._threads = threading.RLock()
         self._held = 0
         self._lock_file = -1
 
