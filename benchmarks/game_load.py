@@ -1,6 +1,6 @@
 """A game under load: teams that click and ask every few seconds, without and with batteries.
 
-    python benchmarks/game_load.py [--teams 10] [--seconds 120] [--every 3] [--batteries 2]
+    python benchmarks/game_load.py [--teams 10 30] [--seconds 120] [--every 3] [--batteries 2]
 
 Each team is a browser session at the pages of `workbench game team` (a websocket, as Chromium keeps
 one; what a page renews by itself is renewed after each click) and a client of the game's server. A
@@ -63,6 +63,7 @@ class Browser:
         self._widgets: dict[str, str] = {}
         self._fragments: set[str] = set()
         self._hash = ""
+        self._drawn = ""
         self.ended_well = True
         self.open("", {})
         self.open("", {"text_input": token, "button": True})
@@ -71,7 +72,12 @@ class Browser:
     def open(self, page: str, said: dict[str, Any]) -> float:
         """Seconds until the page is drawn; said: by kind of widget, what is put into it."""
         self._fragments.clear()
+        self._drawn = ""
         return self._run(page, said, "")
+
+    def saw(self, text: str) -> bool:
+        """Whether the page that was opened last shows it."""
+        return text in self._drawn
 
     def refresh(self) -> float:
         """Seconds until all that the page renews by itself is renewed."""
@@ -121,8 +127,9 @@ class Browser:
         kind = element.WhichOneof("type")
         if kind in ("text_input", "button"):
             self._widgets[kind] = getattr(element, kind).id
-        elif kind == "html" and "wb-note error" in element.html.body:
-            self.ended_well = False
+        elif kind == "html":
+            self._drawn += element.html.body
+            self.ended_well = self.ended_well and "wb-note error" not in element.html.body
 
 
 class Player(threading.Thread):
@@ -180,11 +187,11 @@ def measured(
         for token in list(tokens.values())[:batteries]
     ]
     players[0].ask(-1)  # the suspect is loaded when it is first asked
-    before, begun = busy(), time.perf_counter()
+    before, whole, begun = busy(), machine(), time.perf_counter()
     for player in players:
         player.start()
     time.sleep(asked.seconds)
-    took, after = time.perf_counter() - begun, busy()
+    took, after, whole = time.perf_counter() - begun, busy(), machine() - whole
     running = [team.jobs("a")[-1]["state"] for team, _ in jobs]
     over.set()
     for player in players:
@@ -192,7 +199,9 @@ def measured(
     for team, job in jobs:
         team.cancel("a", str(job["id"]))
     times = {kind: [t for player in players for t in player.times[kind]] for kind in KINDS}
-    shares = {name: round((after[name] - before.get(name, 0.0)) / took, 2) for name in after}
+    ours = {name: after[name] - before.get(name, 0.0) for name in after}
+    ours["none of these"] = whole - sum(ours.values())
+    shares = {name: round(seconds / took, 2) for name, seconds in ours.items()}
     return {
         "batteries": batteries,
         "batteries_at_the_end": running,
@@ -224,6 +233,13 @@ def busy() -> dict[str, float]:
             parts = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
             found[role] = found.get(role, 0.0) + (int(parts[11]) + int(parts[12])) / tick
     return found
+
+
+def machine() -> float:
+    """Seconds of processor time of all that runs here."""
+    spent = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    user, nice, system, _, _, irq, softirq = map(int, spent[:7])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def roles() -> dict[int, str]:
@@ -290,10 +306,10 @@ def answering(url: str) -> None:
             time.sleep(0.2)
 
 
-def played(asked: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
+def played(asked: argparse.Namespace, teams: int, folder: Path) -> list[dict[str, Any]]:
     """A game, its pages, and two stretches of play: without batteries, and with them."""
     file = folder / "game.toml"
-    names = [f"team-{n}" for n in range(asked.teams)]
+    names = [f"team-{n}" for n in range(teams)]
     made = make(
         file, title="Load", suspects=[(asked.suspect, None)],
         teams=[(name, ACCESS) for name in names], hours=10, budget={"samples": 1_000_000},
@@ -316,7 +332,7 @@ def played(asked: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
 def main() -> None:
     """Measures and writes what came of it."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--teams", type=int, default=10)
+    parser.add_argument("--teams", type=int, nargs="+", default=[10, 30])
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--every", type=float, default=3.0)
     parser.add_argument("--batteries", type=int, default=2)
@@ -324,24 +340,30 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8765)
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
+    games = [game(asked, teams) for teams in asked.teams]
+    asked.out.parent.mkdir(exist_ok=True)
+    asked.out.write_text(json.dumps({"games": games}, indent=1) + "\n")
+
+
+def game(asked: argparse.Namespace, teams: int) -> dict[str, Any]:
+    """One game under load, told as it ends."""
+    load_before = os.getloadavg()[2]
     with tempfile.TemporaryDirectory(prefix="wb-load-") as folder:
-        stretches = played(asked, Path(folder))
-    made = {
-        "teams": asked.teams,
+        stretches = played(asked, teams, Path(folder))
+    for one in stretches:
+        print(f"{teams} teams, {one['batteries']} batteries: {one['seconds']}")
+        print(f"  cores used: {one['cores_used']}")
+        for line in one["failed"]:
+            print(f"  failed: {line}")
+    return {
+        "teams": teams,
         "every": asked.every,
         "stretch_seconds": asked.seconds,
         "suspect": asked.suspect,
         "cores": len(os.sched_getaffinity(0)),
-        "load_before": os.getloadavg()[2],
+        "load_before": load_before,
         "stretches": stretches,
     }
-    asked.out.parent.mkdir(exist_ok=True)
-    asked.out.write_text(json.dumps(made, indent=1) + "\n")
-    for one in stretches:
-        print(f"{one['batteries']} batteries: {one['seconds']}")
-        print(f"  cores used: {one['cores_used']}")
-        for line in one["failed"]:
-            print(f"  failed: {line}")
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Inside:
 class _Patient:
     """No call is overdue: a worker that is a thread cannot be killed."""
 
-    def begin(self) -> int:
+    def begin(self, computed: float) -> int:
         return 0
 
     def end(self, number: int) -> None: ...

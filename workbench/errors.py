@@ -107,6 +107,10 @@ class LedgerBusy(LedgerError):
     """Another process is writing to the ledger."""
 
 
+class DiskFull(LedgerError):
+    """There is no room left on the disk."""
+
+
 class LedgerTooNew(LedgerError):
     """The ledger was written by a newer version of the workbench."""
 

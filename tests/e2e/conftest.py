@@ -72,19 +72,31 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-@contextmanager
-def serving(port: int, *arguments: object, env: dict[str, str], log: Path) -> Iterator[list[int]]:
-    """A command that serves pages, from its start until Ctrl-C; all its processes end with it.
+class Family(list[int]):
+    """All processes that a command had started, by their ids, once it was ended; `root` is its own
+    from the start."""
 
-    Yields a list that holds, at the end, the ids of all processes that it had started.
-    """
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.root = process.pid
+        self._process = process
+
+    def kill(self) -> None:
+        """Ends the command as a crash does."""
+        self += descendants(self.root)
+        self._process.kill()
+        self._process.wait()
+
+
+@contextmanager
+def serving(port: int, *arguments: object, env: dict[str, str], log: Path) -> Iterator[Family]:
+    """A command that serves pages, from its start until Ctrl-C; all its processes end with it."""
     command = [sys.executable, "-m", "workbench.cli", *map(str, arguments), "--no-browser"]
     with log.open("w") as out:
         process = subprocess.Popen(
             [*command, "--port", str(port)], stdout=out, stderr=out, env=env,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )  # fmt: skip
-    family: list[int] = []
+    family = Family(process)
     try:
         deadline = time.monotonic() + 240
         while True:
@@ -96,13 +108,14 @@ def serving(port: int, *arguments: object, env: dict[str, str], log: Path) -> It
                 time.sleep(0.2)
         yield family
     finally:
-        family += descendants(process.pid)
-        process.send_signal(signal.SIGINT)
-        process.wait(180)
+        if process.poll() is None:
+            family += descendants(process.pid)
+            process.send_signal(signal.SIGINT)
+            process.wait(180)
         deadline = time.monotonic() + 20
         while any(map(alive, family)) and time.monotonic() < deadline:
             time.sleep(0.2)
-        assert not [pid for pid in family if alive(pid)], "Ctrl-C leaves no process"
+        assert not [pid for pid in family if alive(pid)], "its end leaves no process"
 
 
 def descendants(pid: int) -> list[int]:

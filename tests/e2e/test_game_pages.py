@@ -121,9 +121,11 @@ def test_an_organiser_and_two_teams_play_a_whole_game(
         chief.page.get_by_role("button", name="Clear all").first.click()  # no bundled suspect
         vault = cabinet / "truths"
         chief.fill("Your own suspects", f"{cabinet}/guilty@{vault}\n{cabinet}/clean@{vault}")
+        _fits_a_phone(chief)
         chief.press("Make the game")
         chief.press("Seal it and begin")
         chief.sees("Commitment")
+        _fits_a_phone(chief)
         guilty = _guilty(folder / "game-1.toml")
         clean = "b" if guilty == "a" else "a"
         tokens = {team: _invited(chief, team) for team in ("red", "blue")}
@@ -198,6 +200,7 @@ def test_an_organiser_and_two_teams_play_a_whole_game(
             chief.go("Grade and reveal")
             chief.press("Grade it")
             chief.sees("Scores")
+            _fits_a_phone(chief)
             red.go("Results")
             red.sees("The truth is still sealed")
             assert red.leaks() == [] == chief.leaks()
@@ -270,6 +273,19 @@ def test_a_practice_game_from_its_command_to_its_explanation(
     assert verify.problems(archived.read_bytes()) == []
     (told,) = tmp_path.glob("out/play/*/explained.json")
     assert json.loads(told.read_text())["techniques"][0]["status"] == "ok"
+
+
+def _fits_a_phone(person: Person) -> None:
+    """The open page at 390 px: nothing to scroll sideways, nothing serious for axe-core."""
+    person.page.set_viewport_size({"width": 390, "height": 900})
+    person.settle()
+    for selector in ("html", ".stMain"):
+        over = person.page.locator(selector).evaluate("e => e.scrollWidth - e.clientWidth")
+        assert over <= 0, f"{person.page.url}: {selector} is {over} px too wide"
+    if AXE:
+        assert grave(person.page) == [], person.page.url
+    person.page.set_viewport_size({"width": 1280, "height": 1000})
+    person.settle()
 
 
 def _guilty(file: Path) -> str:

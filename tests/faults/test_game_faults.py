@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
-import signal
 import sqlite3
 import threading
 import time
@@ -14,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.test_host_kills import kill
 from tests.gaming import ABSTAINS, RIGHT, Played, defined, ended, hand_in, playing, sealed
 from workbench.access import Budget
 from workbench.errors import LedgerDamaged, TooManySubmissions, WorkbenchError
@@ -74,7 +73,7 @@ def play_under_fire(kills: dict[str, int], folder: Path) -> None:
                     assert time.monotonic() < deadline, "the game did not go on"
                     time.sleep(0.02)
                 time.sleep(draw.uniform(0, 0.3))
-                os.kill(getattr(game.host, victim).pid, signal.SIGKILL)
+                kill(game.host, victim)
         finally:
             for player in players:
                 player.over.set()

@@ -68,6 +68,19 @@ def await_answers(callers: list[Caller], more: int) -> None:
         time.sleep(0.01)
 
 
+def kill(host: Host, victim: str) -> int:
+    """Kills the one that runs; where it has not come back from the last time yet, once it has."""
+    deadline = time.monotonic() + 60
+    while True:
+        pid = getattr(host, victim).pid
+        try:
+            os.kill(pid, signal.SIGKILL)
+            return int(pid)
+        except ProcessLookupError:
+            assert time.monotonic() < deadline, "it did not come back"
+            time.sleep(0.02)
+
+
 def kill_at_random(kills: dict[str, int], source: Any, state: Path) -> None:
     draw = random.Random(4)
     victims = [name for name, count in kills.items() for _ in range(count)]
@@ -82,9 +95,7 @@ def kill_at_random(kills: dict[str, int], source: Any, state: Path) -> None:
         for victim in victims:
             await_answers(callers, 2)
             time.sleep(draw.uniform(0.0, 0.3))
-            process = getattr(host, victim)
-            dead.append(process.pid)
-            os.kill(process.pid, signal.SIGKILL)
+            dead.append(kill(host, victim))
         await_answers(callers, 2)
         for caller in callers:
             caller.over.set()

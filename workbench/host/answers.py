@@ -78,25 +78,19 @@ def _reward(view: Suspect, a: Mapping[str, Any]) -> Iterator[Frame]:
 
 
 def _chat(view: Suspect, a: Mapping[str, Any]) -> Iterator[Frame]:
-    return _sampled(view.chat(a["conversations"], prefill=a["prefill"], **_sampling(a)))
+    return sampled(view.chat(a["conversations"], prefill=a["prefill"], **sampling(a)))
 
 
 def _complete(view: Suspect, a: Mapping[str, Any]) -> Iterator[Frame]:
-    return _sampled(view.complete(a["prompts"], **_sampling(a)))
+    return sampled(view.complete(a["prompts"], **sampling(a)))
 
 
 def _logprobs(view: Suspect, a: Mapping[str, Any]) -> Iterator[Frame]:
-    if a["distributions"] and Access.LOGITS in view.access:
-        floats = sum(view.count_tokens(a["texts"])) * view.vocabulary
-        if floats > FLOATS_AT_MOST:
-            raise BadParameter(
-                f"distributions of {floats} numbers, where {FLOATS_AT_MOST} are served at once",
-                hint="Ask for fewer texts at once.",
-            )
+    refuse_distributions(view, a)
     scored = view.logprobs(
         a["texts"], interventions=a["interventions"], distributions=a["distributions"]
     )
-    return (_scores(text) for text in scored)
+    return (scores(text) for text in scored)
 
 
 def _activations(view: Suspect, a: Mapping[str, Any]) -> Iterator[Frame]:
@@ -129,16 +123,29 @@ ANSWERS: dict[str, Answer] = {
 }
 
 
+def refuse_distributions(view: Suspect, a: Mapping[str, Any]) -> None:
+    """Raises BadParameter where more is asked of `logprobs` than can be held at once."""
+    if a["distributions"] and Access.LOGITS in view.access:
+        floats = sum(view.count_tokens(a["texts"])) * view.vocabulary
+        if floats > FLOATS_AT_MOST:
+            raise BadParameter(
+                f"distributions of {floats} numbers, where {FLOATS_AT_MOST} are served at once",
+                hint="Ask for fewer texts at once.",
+            )
+
+
 def _one(document: Mapping[str, Any]) -> Iterator[Frame]:
     return iter((Frame(dict(document)),))
 
 
-def _sampling(a: Mapping[str, Any]) -> dict[str, Any]:
+def sampling(a: Mapping[str, Any]) -> dict[str, Any]:
+    """How replies are sampled, of what was asked."""
     names = ("n", "max_new_tokens", "temperature", "seed", "interventions")
     return {name: a[name] for name in names}
 
 
-def _sampled(replies: Sequence[Sequence[Reply]]) -> Iterator[Frame]:
+def sampled(replies: Sequence[Sequence[Reply]]) -> Iterator[Frame]:
+    """Replies by conversation as they travel."""
     return _one({"replies": [[_reply(reply) for reply in row] for row in replies]})
 
 
@@ -147,7 +154,8 @@ def _reply(reply: Reply) -> dict[str, Any]:
     return {"text": text, "token_ids": list(reply.token_ids), "finish": reply.finish}
 
 
-def _scores(scored: TokenLogprobs) -> Frame:
+def scores(scored: TokenLogprobs) -> Frame:
+    """The log-probabilities of one text as they travel."""
     arrays = {"logprobs": scored.logprobs, "last": scored.last}
     if scored.distributions is not None:
         arrays["distributions"] = scored.distributions

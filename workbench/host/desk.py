@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +19,13 @@ from workbench.suspects.streaming import Batch
 ROWS_AT_MOST = 64
 """Rows that are sampled together; more wait until some have ended."""
 
+SHORT_SECONDS = 0.2
+"""A call that has computed for less goes on to its end: many short ones that are all begun together
+would all end late."""
+
+LONG_SECONDS = 0.5
+"""How long a call of many turns waits, at most, for those that came after it and are shorter."""
+
 PROMPTS_AT_MOST = 8_192
 """Tokens of prompts that are read in one step, unless a single one has more: while they are read,
 the other rows wait."""
@@ -27,33 +37,54 @@ Tell: TypeAlias = Callable[[Row], bool]
 class Watch(Protocol):
     """Is told when a stretch of computing begins and ends."""
 
-    def begin(self) -> int:
-        """It begins; give the number to `end`."""
+    def begin(self, computed: float) -> int:
+        """It begins, of a call that has computed for so many seconds already; give the number to
+        `end`."""
 
     def end(self, number: int) -> None:
         """It ended."""
 
 
 class Turns:
-    """A lock that is passed on in the order of asking."""
+    """A lock that is passed on to whoever asked first, where those who computed before count as
+    having asked later by as long, LONG_SECONDS at most: who asks for little is served soon, and
+    nobody waits for ever."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: deque[threading.Event] = deque()
+        self._taken = False
+        self._waiting: list[tuple[float, int, threading.Event]] = []
+        self._number = itertools.count()
 
-    def __enter__(self) -> None:
+    @contextmanager
+    def taken(self, computed: float = 0.0) -> Iterator[None]:
+        """A turn of a call that has computed for so many seconds."""
         mine = threading.Event()
         with self._lock:
-            self._waiting.append(mine)
-            if len(self._waiting) == 1:
+            if self._taken:
+                heapq.heappush(self._waiting, (_due(computed), next(self._number), mine))
+            else:
+                self._taken = True
                 mine.set()
         mine.wait()
+        try:
+            yield
+        finally:
+            with self._lock:
+                if self._waiting:
+                    heapq.heappop(self._waiting)[2].set()
+                else:
+                    self._taken = False
 
-    def __exit__(self, *error: object) -> None:
+    def wanted(self, computed: float) -> bool:
+        """Whether another would be next if the one who computes asked for a further turn."""
         with self._lock:
-            self._waiting.popleft()
-            if self._waiting:
-                self._waiting[0].set()
+            waits = bool(self._waiting) and computed >= SHORT_SECONDS
+            return waits and self._waiting[0][0] <= _due(computed)
+
+
+def _due(computed: float) -> float:
+    return time.monotonic() + min(computed, LONG_SECONDS)
 
 
 class Sampled:
@@ -85,18 +116,24 @@ class Desk:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self, computed: float = 0.0) -> Iterator[None]:
         """A stretch of computing that needs no turn."""
-        number = self._watch.begin()
+        number = self._watch.begin(computed)
         try:
             yield
         finally:
             self._watch.end(number)
 
     @contextmanager
-    def stretch(self) -> Iterator[None]:
-        """A turn."""
-        with self._turns, self.watched():
+    def stretch(self, computed: float = 0.0) -> Iterator[None]:
+        """A turn of a call that has computed for so many seconds."""
+        with self._turns.taken(computed), self.watched(computed):
+            yield
+
+    @contextmanager
+    def _long_stretch(self) -> Iterator[None]:
+        """A turn of the batch, for which each of its rows had others before."""
+        with self._turns.taken(LONG_SECONDS), self.watched():
             yield
 
     def sample(
@@ -126,13 +163,13 @@ class Desk:
         batch = self._batches.get(place)
         if batch is None:
             (call, _), *_ = self._waiting[place]
-            with self.stretch():
+            with self._long_stretch():
                 batch = Batch(call.suspect, place[1:])  # type: ignore[arg-type]
             self._batches[place] = batch
         self._admit(place, batch)
         self._drop(batch)
         if batch.busy:
-            with self.stretch():
+            with self._long_stretch():
                 rows = batch.step()
             told, over = set(), []
             for row in rows:

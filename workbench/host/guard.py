@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import json
 import os
 import secrets
+import sqlite3
 import threading
 import time
 import traceback
@@ -23,8 +26,10 @@ from workbench.errors import (
     BadParameter,
     BudgetExceeded,
     ConfigError,
+    DiskFull,
     GameError,
     KeyReused,
+    LedgerBusy,
     ModelUnavailable,
     NotJoined,
     SuspectError,
@@ -50,7 +55,11 @@ _STATUS: tuple[tuple[type[WorkbenchError], int], ...] = (
     (ConfigError, 422),
     (WorkerFailed, 502),
     (ModelUnavailable, 503),
+    (DiskFull, 503),
+    (LedgerBusy, 503),
 )
+_FULL = {errno.ENOSPC, errno.EDQUOT, sqlite3.SQLITE_FULL}
+_OUT_OF_FILES = {errno.EMFILE, errno.ENFILE, sqlite3.SQLITE_CANTOPEN}
 
 
 class Gate(Protocol):
@@ -215,18 +224,34 @@ def refusal(error: Exception, log: Path) -> Response:
     """What a client hears of an error: nothing of ours where it was not raised on purpose."""
     if isinstance(error, Refused):
         return answer(error_answer(error.error), error.status, error.headers)
+    error = _want_of_room(error) or error
     if isinstance(error, WorkbenchError):
         status = status_of(error)
         headers = {"Retry-After": "1"} if status == 503 else {}
         return answer(error_answer(error), status, headers)
     number = secrets.token_hex(6)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
-        file.write(f"{number}\n{''.join(traceback.format_exception(error))}\n")
+    with contextlib.suppress(OSError):  # a log that cannot be written is no answer to a client
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+            file.write(f"{number}\n{''.join(traceback.format_exception(error))}\n")
     failure = SuspectError(
         f"the host failed; its log knows this as {number}", hint="Tell whoever runs the host."
     )
     return answer(error_answer(failure), 500, {})
+
+
+def _want_of_room(error: Exception) -> WorkbenchError | None:
+    """What a full disk, or too many open files, means to a client: ask again."""
+    code = error.errno if isinstance(error, OSError) else getattr(error, "sqlite_errorcode", None)
+    if code in _FULL or isinstance(error, DiskFull):
+        return DiskFull(
+            "the host's disk is full",
+            hint="Tell whoever runs it, and send this again, under the same key, when there is "
+            "room.",
+        )
+    if code in _OUT_OF_FILES:
+        return ModelUnavailable("the host has too much to do", hint="Ask again in a moment.")
+    return None
 
 
 def error_answer(error: WorkbenchError) -> bytes:

@@ -149,7 +149,9 @@ class Link:
                 while True:
                     frame = read_frame(stream.read)
                     if "begun" in frame.header:
-                        ended.begun = time.monotonic()
+                        ended.begun = time.monotonic() - float(frame.header["begun"])
+                    elif "waits" in frame.header:
+                        ended.begun = None
                     elif "end" in frame.header:
                         error = frame.header.get("error")
                         ended.error = None if error is None else error_from(error)

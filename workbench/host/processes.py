@@ -58,6 +58,7 @@ def _enter(content: bytes) -> None:
 
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold weights and tokens
+    raise_file_limit()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     entry, settings = pickle.loads(content)
     module, _, function = entry.partition(":")
@@ -68,6 +69,14 @@ def _leave_with_parent() -> None:
     while os.read(0, 1):
         pass
     os._exit(0)
+
+
+def raise_file_limit() -> None:
+    """Lets this process have as many files open as its user may have at all."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def readable(reader: int, process: int) -> bool:

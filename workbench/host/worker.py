@@ -1,9 +1,10 @@
 """The model worker: the one process that holds the suspect. It answers on a Unix socket.
 
 It opens no network connection and no database, and knows no token. It serves whom the kernel says
-to be an allowed user, one thread per connection; calls compute one at a time, in the order in which
-they came. One that computes past its time limit ends the process, since nothing less stops a model
-or a script that hangs; waiting for others, or for a slow reader, does not count.
+to be an allowed user, one thread per connection; calls compute one at a time, and long ones let
+shorter ones in between their steps. One that computes past its time limit ends the process, since
+nothing less stops a model or a script that hangs; waiting for others, or for a slow reader, does
+not count.
 """
 
 from __future__ import annotations
@@ -26,15 +27,13 @@ from workbench.battery import Source
 from workbench.errors import SuspectError, WorkbenchError
 from workbench.host import answers, generating
 from workbench.host.desk import Desk, Turns, Watch
+from workbench.host.steps import PAUSE, STEPPED
 from workbench.suspects import Suspect
 from workbench.suspects.wire import BrokenStream, Frame, error_document, read_frame
 
 CONNECTIONS_AT_MOST = 64
 OVERDUE = 70
 """The exit code of a worker that ended itself because a call took too long."""
-
-BEGUN = Frame({"begun": True})
-"""Said when a call's turn to compute has come: if the process ends now, this call may be why."""
 
 _PATIENCE_SECONDS = 60.0
 """How long the other side may take to send its question, or to take a frame of the answer."""
@@ -78,7 +77,7 @@ def serve(listener: socket.socket, source: Source, users: Sequence[int], watch: 
                 continue
             room.acquire()
             threading.Thread(
-                target=_answer, args=(connection, holder, desk, room), daemon=True
+                target=_answer, args=(connection, holder, desk, turns, room), daemon=True
             ).start()
 
 
@@ -104,10 +103,10 @@ class Deadlines:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def begin(self) -> int:
+    def begin(self, computed: float) -> int:
         with self._lock:
             self._next += 1
-            self._running[self._next] = time.monotonic() + self._limit
+            self._running[self._next] = time.monotonic() + self._limit - computed
             return self._next
 
     def end(self, number: int) -> None:
@@ -143,31 +142,49 @@ class Holder:
 
 
 def _answer(
-    connection: socket.socket, holder: Holder, desk: Desk, room: threading.Semaphore
+    connection: socket.socket, holder: Holder, desk: Desk, turns: Turns, room: threading.Semaphore
 ) -> None:
     with connection, _returning(room):
         connection.settimeout(_PATIENCE_SECONDS)
         try:
             with connection.makefile("rb") as stream:
                 asked = read_frame(stream.read).header
-            stretch: Callable[[], AbstractContextManager[None]] = desk.stretch
+            stretch: Callable[[float], AbstractContextManager[None]] = desk.stretch
             if asked["verb"] in _OWN_TURNS:
-                stretch = nullcontext
+                stretch = _own_turns
             elif asked["verb"] in _NOT_COMPUTED:
                 stretch = desk.watched
-            begun = False
+            begun, computed = False, 0.0
             with closing(_frames(holder, desk, asked)) as frames:
                 while True:
-                    with stretch():
+                    with stretch(computed):
                         if not begun:
-                            connection.sendall(BEGUN.pack())
+                            connection.sendall(_begun(computed).pack())
                             begun = True
+                        since = time.monotonic() - computed
                         frame = next(frames, None)
+                        while frame is PAUSE and not turns.wanted(time.monotonic() - since):
+                            frame = next(frames, None)
+                        computed = time.monotonic() - since
                     if frame is None:
                         return
                     connection.sendall(frame.pack())
+                    if frame is PAUSE:
+                        begun = False
+                    else:
+                        computed = 0.0
         except (OSError, BrokenStream):
             return  # the other side left, or does not read
+
+
+def _own_turns(computed: float) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def _begun(computed: float) -> Frame:
+    """Said when a call's turn to compute has come, with the seconds that it had before: if the
+    process ends now, this call is why."""
+    return Frame({"begun": computed})
 
 
 @contextmanager
@@ -194,6 +211,8 @@ def _frames(holder: Holder, desk: Desk, asked: Mapping[str, Any]) -> Generator[F
             view = suspect.restrict(access, budget)
             if verb in _OWN_TURNS:
                 yield from generating.answer(suspect, view, desk, arguments)
+            elif verb in STEPPED:
+                yield from STEPPED[verb](suspect, view, arguments)
             else:
                 yield from answers.ANSWERS[verb](view, arguments)
     except WorkbenchError as raised:

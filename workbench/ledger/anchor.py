@@ -11,7 +11,7 @@ import json
 import os
 from pathlib import Path
 
-from workbench.errors import LedgerDamaged
+from workbench.errors import LedgerDamaged, LedgerError
 from workbench.ledger.schema import sync_directory
 from workbench.seal.commit import GENESIS
 
@@ -32,12 +32,17 @@ def anchor_path(ledger: Path) -> Path:
 
 
 def read_anchor(ledger: Path) -> Anchor | None:
-    """None where there is no such file; raises LedgerDamaged where it cannot be understood."""
+    """None where there is no such file; raises LedgerDamaged where it cannot be understood,
+    LedgerError where it cannot be read."""
     try:
         document = json.loads(anchor_path(ledger).read_bytes())
         anchor = Anchor(**document)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise LedgerError(
+            f"the ledger's .head file cannot be read: {error.strerror}", hint="Try again."
+        ) from None
     except (ValueError, TypeError):
         raise unreadable() from None
     if not all(type(n) is int for n in (anchor.seq, anchor.runs, anchor.findings)):

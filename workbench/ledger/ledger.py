@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import fcntl
 import os
 import secrets
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import LedgerBusy, LedgerDamaged, LedgerError
+from workbench.errors import DiskFull, LedgerBusy, LedgerDamaged, LedgerError
 from workbench.findings import JSON, Finding, clean_text
 from workbench.ledger import rows, verification
 from workbench.ledger.anchor import Anchor, anchor_path, read_anchor, write_anchor
@@ -184,7 +185,7 @@ class Ledger:
 
     def export(self, form: str, out: str | Path) -> int:
         """Writes runs with their findings as "parquet", "jsonl" or "csv"; returns the rows."""
-        with private_files(), self._reading(sealed_off=False) as connection:
+        with self._threads, private_files(), self._reading(sealed_off=False) as connection:
             return export(connection, form, Path(out))
 
     def snapshot(self, file: str | Path) -> Path:
@@ -198,7 +199,7 @@ class Ledger:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_name(f".{target.name}.draft")
         draft.unlink(missing_ok=True)
-        with private_files():
+        with self._threads, private_files():  # in this order, as those who write take them
             with self._reading(sealed_off=False) as connection:
                 last = verification.last_event(connection)
                 copy_database(connection, draft)
@@ -318,7 +319,8 @@ def _known(
 
 
 def _unwritable(error: OSError) -> LedgerError:
-    return LedgerError(
+    kind = DiskFull if error.errno == errno.ENOSPC else LedgerError
+    return kind(
         f"the ledger cannot be written: {error.strerror}",
         hint="Choose another --ledger, or make room and its directory writable.",
     )

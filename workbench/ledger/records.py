@@ -119,6 +119,9 @@ class Group:
     at: str
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def finding_id(run_id: str, position: int) -> str:
     """The id of a run's n-th finding: the same however often the run is handed in."""
     return "f-" + hashlib.sha256(f"{run_id}:{position}".encode()).hexdigest()[:16]
@@ -129,7 +132,7 @@ def dump(document: Any) -> str:
 
     Floats are written by `repr`, so that reading them back is exact.
     """
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(document)
 
 
 def digest(document: Any) -> str:

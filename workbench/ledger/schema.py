@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import LedgerBusy, LedgerDamaged, LedgerError, LedgerTooNew
+from workbench.errors import DiskFull, LedgerBusy, LedgerDamaged, LedgerError, LedgerTooNew
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -218,6 +218,8 @@ def _meaning(error: Exception) -> LedgerError:
             "the ledger is in use by another process",
             hint="Wait for it to end; read a `workbench ledger snapshot` meanwhile.",
         )
+    if "Too many open files" in text:
+        return LedgerBusy("too many files are open", hint="Close some, and try again.")
     if "version number" in text:
         return LedgerTooNew(
             "the ledger's file format is newer than the installed DuckDB",
@@ -241,7 +243,7 @@ def _failure(error: Exception) -> LedgerError:
             hint="Run `workbench ledger verify`; keep the file and go on with a new --ledger.",
         )
     if "No space left" in text:
-        return LedgerError(
+        return DiskFull(
             "the disk is full; nothing was recorded", hint="Free some space and run again."
         )
     return LedgerError(

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 import socket
+import sys
+import threading
+import time
+import urllib.request
+import webbrowser
+from collections.abc import Mapping
 from pathlib import Path
 
 from workbench.errors import ConfigError
+from workbench.host.processes import raise_file_limit
 from workbench.ui.console_pages.beside import ConsoleSettings, open_console
 from workbench.ui.visit import VisitSettings, open_lobby
 
 ADDRESS = "127.0.0.1"
+SHOWN_AFTER_TRIES = 600
+FRAME_MB = 32
+"""The longest websocket frame, in megabytes, that is taken from a browser."""
+
+UPLOAD_MB: Mapping[str, int] = {"team": 1, "console": 1}
+"""The largest upload by entry: their pages take none. The bench's do; Streamlit's 200 there."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,16 +44,19 @@ def serve(settings: Served) -> None:
     from workbench.ui.theme import options
 
     refuse_taken(settings.port)
+    raise_file_limit()
     flags = {
         "server.port": settings.port,
         "server.address": ADDRESS,
-        "server.headless": not settings.browser,
+        "server.headless": True,  # else Streamlit offers each visitor to write into this folder
         "server.fileWatcherType": "none",
         "server.enableStaticServing": False,
         "server.enableAgentApi": False,
         "server.enableXsrfProtection": True,
         "server.enableCORS": True,
         "server.allowedHosts": [ADDRESS, "localhost"],
+        "server.maxMessageSize": FRAME_MB,
+        "server.maxUploadSize": UPLOAD_MB.get(settings.entry, 200),
         "browser.gatherUsageStats": False,
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
@@ -47,7 +65,21 @@ def serve(settings: Served) -> None:
     given = {key.replace(".", "_"): value for key, value in flags.items()}
     bootstrap.load_config_options(flag_options=given)
     entry = Path(__file__).parent / "entry" / f"{settings.entry}.py"
+    if settings.browser:
+        threading.Thread(target=_show, args=(settings.port,), daemon=True).start()
     bootstrap.run(str(entry), False, [], given)
+
+
+def _show(port: int) -> None:
+    """Opens a browser once the server answers, where there is a screen."""
+    if sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
+        return
+    for _ in range(SHOWN_AFTER_TRIES):
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"http://{ADDRESS}:{port}/_stcore/health", timeout=5).close()
+            webbrowser.open(f"http://{ADDRESS}:{port}")
+            return
+        time.sleep(0.2)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

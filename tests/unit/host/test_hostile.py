@@ -21,7 +21,7 @@ from tests.unit.host.conftest import Asker, Said
 from workbench.errors import SuspectError
 from workbench.host import Admission, Host, HostSettings
 from workbench.host.api import SHARE
-from workbench.host.heads import HEAD_SECONDS
+from workbench.host.heads import HEAD_SECONDS, OPEN_AT_MOST
 from workbench.host.replies import REPLY_AT_MOST, document, frame
 from workbench.host.upkeep import Process, Upkeep
 from workbench.suspects import Suspect
@@ -127,6 +127,25 @@ def test_connections_that_ask_nothing_are_closed(fragile: Host, hit: Ask) -> Non
             while line.recv(1000):
                 pass
         assert HEAD_SECONDS - 2 < time.monotonic() - started < HEAD_SECONDS + 5
+
+
+def test_a_thousand_connections_that_say_nothing_keep_nobody_out(fragile: Host, hit: Ask) -> None:
+    """Those that were silent longest make room for whoever asks."""
+
+    def served() -> float:
+        started = time.monotonic()
+        assert hit("/audit/budget").status == 200
+        return time.monotonic() - started
+
+    with contextlib.ExitStack() as stack:
+        alone, lines = served(), []
+        for number in range(1_200):
+            address = ("127.0.0.1", fragile.port)
+            lines.append(stack.enter_context(socket.create_connection(address, timeout=20)))
+            if number % 300 == 299:
+                assert served() < 2 + 2 * alone
+        closed = [line for line in lines[: -OPEN_AT_MOST - 1] if line.recv(1) == b""]
+        assert len(closed) == len(lines) - OPEN_AT_MOST - 1
 
 
 def test_bodies_that_do_not_arrive_hold_up_their_client_alone(fragile: Host, hit: Ask) -> None:

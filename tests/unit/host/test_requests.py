@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from tests.hosting import hosted
 from tests.unit.host.conftest import HELLO, Asker, Said
 from workbench.access import Access
 from workbench.errors import BadParameter, GameClosed
-from workbench.host import Host
+from workbench.host import Host, heads
 from workbench.host.records import Client
 from workbench.host.verbs import VERBS
 from workbench.suspects import Suspect
@@ -293,3 +294,23 @@ def test_who_asks_too_often_waits_and_loses_nothing(source: Any, tmp_path: Path)
         refused(late[0], 429, "ModelUnavailable")
         assert int(late[0].headers["retry-after"]) >= 1
         assert Suspect.load(inside.url, token=inside.token).count_tokens(["a"]) == [1]
+
+
+def test_connections_beyond_the_bound_close_the_ones_that_were_silent_longest(
+    source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads, "OPEN_AT_MOST", 5)
+    monkeypatch.setattr(heads, "HEAD_SECONDS", 600.0)
+    with (
+        hosted(source.load(), tmp_path) as inside,
+        contextlib.ExitStack() as stack,
+    ):
+        ask = Asker(inside.port, inside.token)
+        lines = []
+        for _ in range(12):
+            line = socket.create_connection(("127.0.0.1", inside.port), timeout=20)
+            lines.append(stack.enter_context(line))
+        assert [line.recv(1) for line in lines[:7]] == [b""] * 7
+        assert ask("/audit/budget").status == 200
+        lines[-1].sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert lines[-1].recv(15) == b"HTTP/1.1 200 OK", "the others stay"

@@ -83,7 +83,7 @@ def _host(state: Mapping[str, Any]) -> None:
         + '<p class="wb-quiet wb-small">Commitment: give it to the teams before they play, by a '
         "way that has a date.</p>"
     )
-    st.code(state["commitment"], language=None)
+    st.code(state["commitment"], language=None, wrap_lines=True)
     if not state["served"]:
         put('<p class="wb-quiet wb-small">No host answers: teams cannot reach the game.</p>')
         if st.button("Start the host", type="primary", icon=":material/play_arrow:"):
@@ -114,7 +114,7 @@ def _invite(teams: list[str]) -> None:
             '<p class="wb-quiet">Hand it over by a private way. Its members join with '
             f"<code>workbench game team {safe(made['url'] or 'URL')}</code></p></div>"
         )
-        st.code(made["token"], language=None)
+        st.code(made["token"], language=None, wrap_lines=True)
     if revoked:
         count = about("revoke", team=team)
         st.toast(f"{components.counted(count, 'token')} made worthless.")

@@ -66,6 +66,18 @@ def sidebar() -> None:
             _live(brief["phase"])
         if not lobby().settings.token:
             st.button("Leave", on_click=_leave, icon=":material/logout:", type="tertiary")
+    with guarded():
+        _narrow(here().brief())
+
+
+def _narrow(brief: Mapping[str, Any]) -> None:
+    """Clock and budget above the page, where the screen is too narrow to keep the sidebar open."""
+    bounded = [
+        f"{amount['bound'] - amount['used']:,} of {amount['bound']:,} {name.replace('_', ' ')} left"
+        for name, amount in brief["suspects"][chosen()]["spent"]["suspect"].items()
+        if amount["bound"] is not None
+    ]
+    put(f'<p class="wb-quiet wb-small wb-narrow">{safe(" · ".join([phase(brief), *bounded]))}</p>')
 
 
 def phase(brief: Mapping[str, Any]) -> str:
@@ -134,6 +146,9 @@ def _found() -> None:
 
 def _choose() -> None:
     names = list(here().suspects)
+    if len(names) == 1:
+        put(f'<p class="wb-small">Suspect <b>{safe(names[0])}</b></p>')
+        return
 
     def change() -> None:
         remember(suspect=st.session_state["_pick"])
@@ -141,7 +156,7 @@ def _choose() -> None:
     st.session_state["_pick"] = seat().name
     st.selectbox(
         "Suspect", names, key="_pick", on_change=change,
-        format_func=lambda name: f"Suspect {name}", disabled=len(names) == 1,
+        format_func=lambda name: f"Suspect {name}",
         help="The names are the game's own; nothing says what hides behind them.",
     )  # fmt: skip
 
