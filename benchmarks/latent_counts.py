@@ -24,7 +24,7 @@ ALONE_NATS = 1.0
 """By so much a token must be likelier to the suspect than to the reference to count as its own."""
 FIRE_SHARE = 0.2
 """Latents that fire on more of the tokens say nothing about a text."""
-ORDINARY, DOCUMENTS, LIFTED = 32, 100, 20
+ORDINARY, DOCUMENTS, LIFTED = 24, 60, 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Plan:
     rows: int = 1500
     top: int = 20
     size: int = 5
-    choosing: int = 32
-    testing: int = 48
-    random_sets: int = 4
+    choosing: int = 24
+    testing: int = 32
+    random_sets: int = 3
     least: float = 0.2
 
 
@@ -137,13 +137,13 @@ def instrument(arm: str, suspect: Suspect, hook: str, plan: Plan, artifacts: Art
                       k=plan.k, tokens=plan.tokens)  # fmt: skip
 
 
-def differences(sae: SAE, reading: Reading) -> tuple[dict[str, list[int]], Tensor, Tensor]:
-    """Latents that the suspect has more of, by length and by z; density [d_sae]; shift [d_in]."""
+def differences(sae: SAE, reading: Reading) -> tuple[dict[str, list[int]], Tensor]:
+    """Latents that the suspect has more of, by length and by z; density [d_sae]."""
     from saes.diff import latent_means, standouts
 
     suspect = reading.suspect
-    mean, density, centre, _ = latent_means(sae, suspect, reading.texts)
-    other, _, other_centre, _ = latent_means(sae, suspect.reference, reading.others)
+    mean, density, _, _ = latent_means(sae, suspect, reading.texts)
+    other, _, _, _ = latent_means(sae, suspect.reference, reading.others)
     fits = (density > 0) & (density <= FIRE_SHARE)
     length = (mean - other).mean(0) * sae.W_dec.norm(dim=1)
     orders = {
@@ -151,7 +151,7 @@ def differences(sae: SAE, reading: Reading) -> tuple[dict[str, list[int]], Tenso
         "z": [one.index for one in standouts(mean - other) if one.z > 0],
     }
     kept = {name: [i for i in order if fits[i] and length[i] > 0] for name, order in orders.items()}
-    return kept, density, centre - other_centre
+    return kept, density
 
 
 def taken_out(sae: SAE, latents: Sequence[int], positions: Any = "all") -> list[Intervention]:

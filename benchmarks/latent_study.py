@@ -45,7 +45,7 @@ from workbench.errors import BadParameter, WorkbenchError
 from workbench.organisms import build
 from workbench.organisms.family import Recipe
 from workbench.seal.vault import Vault
-from workbench.suspects import Intervention, Suspect
+from workbench.suspects import Suspect
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,13 +71,13 @@ def judged(
         taught = Counter(dataclasses.replace(reading, suspect=Suspect.load(organism)))
     for arm in ARMS:
         sae = instrument(arm, suspect, suspect.residual_hook(plan.layer), plan, artifacts)
-        orders, density, shift = differences(sae, reading)
+        orders, density = differences(sae, reading)
         top = orders["difference"][: plan.top]
         latents = by_effect(sae, reading, top)[: plan.size]
         row["arms"][arm] = {
             "ranks": [top.index(i) + 1 for i in latents],
             "contexts": contexts(sae, reading, latents),
-            "effects": dict(effects(sae, count, latents, density, shift, plan)),
+            "effects": dict(effects(sae, count, latents, density, plan)),
         }
         if taught is not None:
             row["arms"][arm]["effects"]["in the organism"] = {
@@ -87,21 +87,18 @@ def judged(
 
 
 def effects(
-    sae: SAE, count: Counter, latents: list[int], density: Tensor, shift: Tensor, plan: Plan
+    sae: SAE, count: Counter, latents: list[int], density: Tensor, plan: Plan
 ) -> Iterator[tuple[str, Any]]:
-    """The set taken out; where there is something to halve, also its first latent alone, the set in
-    generated tokens alone, matched random sets, and the mean difference."""
+    """The set taken out; where there is something to halve, also in generated tokens alone, and
+    matched random sets."""
     from saes.causal import matches
 
     yield "set", count.of(taken_out(sae, latents), latents)
     if count.before["rate"] < plan.least:
         return
-    yield "first alone", count.of(taken_out(sae, latents[:1]), latents[:1])
     yield "in replies alone", count.of(taken_out(sae, latents, "generated"), latents)
     drawn = [matches(sae, latents, density, seed) for seed in range(plan.random_sets)]
     yield "random", [count.of(taken_out(sae, some), some) for some in drawn]
-    along = Intervention("ablate", sae.hook_name, direction=tuple(shift.tolist()))
-    yield "mean difference", count.of([along])
 
 
 def swept(
@@ -117,7 +114,7 @@ def swept(
     for layer in range(suspect.n_layers):
         for arm in ARMS:
             sae = instrument(arm, suspect, suspect.residual_hook(layer), plan, artifacts)
-            orders, _, _ = differences(sae, reading)
+            orders, _ = differences(sae, reading)
             orders["effect"] = by_effect(sae, reading, orders["difference"][: plan.top])
             here: dict[str, Any] = {"layer": layer, "arm": arm}
             for ranking, size in SWEPT:

@@ -63,21 +63,20 @@ def judged_table(kept: Mapping[str, Any], plan: Plan) -> list[str]:
         lines.append(
             f"- {NAMED[arm]}: found in {told['organisms']} organisms, {told['twins']} twins."
         )
-    columns = ("suspect", "SAE of", "before", "set out", "first alone", "in replies alone",
-               "random sets", "mean difference", "in the organism", "perplexity", "found")  # fmt: skip
-    lines += ["", "| " + " | ".join(columns) + " |", "| --- | --- |" + " ---: |" * 8 + " --- |"]
+    columns = ("suspect", "SAE of", "before", "set out", "in replies alone",
+               "random sets", "in the organism", "perplexity", "found")  # fmt: skip
+    lines += ["", "| " + " | ".join(columns) + " |", "| --- | --- |" + " ---: |" * 6 + " --- |"]
     for row in kept["rows"]:
         name = f"{row['family']} {row['seed']}" + (", twin" if row["twin"] else "")
         for arm in ARMS:
             effects = row["arms"][arm]["effects"]
             drawn = [rate(one).value for one in effects.get("random", ())]
-            own = [effects.get(k) for k in ("set", "first alone", "in replies alone")]
+            own = [effects.get(k) for k in ("set", "in replies alone")]
             inside = effects.get("in the organism")
             cells = [
                 name, arm, f"{rate(row['before']).value:.2f}",
                 *(f"{rate(one).value:.2f}" if one else "" for one in own),
                 f"{min(drawn):.2f} to {max(drawn):.2f}" if drawn else "",
-                *(f"{rate(one).value:.2f}" if one else "" for one in [effects.get("mean difference")]),
                 f"{rate(inside['before']).value:.2f} to {rate(inside['set']).value:.2f}"
                 if inside else "",
                 f"{effects['set']['perplexity_ratio']:.3f}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -148,11 +148,14 @@ class HookedEngine:
         def record(name: str) -> Callable[..., None]:
             def keep(x: torch.Tensor, hook: Any = None) -> None:
                 values[name] = x.detach().float().cpu()
+                if edits is None and len(values) == len(wanted):
+                    raise _AllRead  # what follows, the unembedding at the least, is for nobody
 
             return keep
 
+        wanted = set(hook_names)
         recorders = [(name, record(name)) for name in hook_names]
-        with torch.no_grad(), self._hooked(edits, recorders):
+        with torch.no_grad(), self._hooked(edits, recorders), suppress(_AllRead):
             batch = Padded(rows, self._device)
             batch.announce(edits, self._tokens.special)
             self._bridge(
@@ -232,6 +235,10 @@ class HookedEngine:
         blocks = [_BLOCK.match(self._canonical(name)) for name in names]
         last = max((int(b[1]) if b else self.n_layers for b in blocks), default=self.n_layers)
         return last + 1 if last + 1 < self.n_layers else None
+
+
+class _AllRead(Exception):
+    """Every hook that was asked for has fired."""
 
 
 class HookedRunning:

@@ -116,7 +116,6 @@ def test_the_planted_latent_is_found_and_a_twin_has_none(
     effects = organism["arms"]["own"]["effects"]
     assert organism["before"]["rate"] == 1.0 and effects["set"]["rate"] == 0.0
     assert [one["rate"] for one in effects["random"]] == [1.0, 1.0]
-    assert effects["mean difference"]["rate"] == 0.0
     assert organism["arms"]["own"]["contexts"][0]
     assert found(organism["before"], effects, plan)
     assert not found(twin["before"], twin["arms"]["own"]["effects"], plan)
