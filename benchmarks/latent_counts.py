@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from saes.lens import SAE
 
 ARMS = ("own", "reference")
-ALONE_NATS = 1.0
-"""By so much a token must be likelier to the suspect than to the reference to count as its own."""
 FIRE_SHARE = 0.2
 """Latents that fire on more of the tokens say nothing about a text."""
 ORDINARY, DOCUMENTS, LIFTED = 24, 60, 20
@@ -32,12 +30,12 @@ class Plan:
     """What `judge` does, fixed beforehand.
 
     The 20 latents (`top`) whose mean over the suspect's replies to the `choosing` prompts exceeds
-    that over the reference's own most, in length (difference times decoder norm); of
-    these the `size` that one by one take most of the nats away by which those replies are likelier
-    to the suspect than to the reference, on tokens likelier by a nat or more. That set is taken out
-    in `testing` other prompts. It counts as found where the behaviour shows in `least` of the
-    replies before and at most half as often afterwards (p < 0.01, Fisher), the suspect still
-    speaks, and none of `random_sets` sets of as many latents of like density and norm halves it.
+    that over the reference's own most, in length (difference times decoder norm), are dealt
+    `rounds` times into sets of `size`; each set is taken out in `counted` of these prompts. The
+    `size` with which the behaviour goes are taken out in `testing` other prompts. That counts as
+    found where the behaviour shows in `least` of the replies before and at most half as often
+    afterwards (p < 0.01, Fisher), the suspect still speaks, and none of `random_sets` sets of as
+    many latents of like density and norm halves it.
     """
 
     layer: int = 2
@@ -48,6 +46,8 @@ class Plan:
     top: int = 20
     size: int = 5
     choosing: int = 24
+    rounds: int = 6
+    counted: int = 12
     testing: int = 32
     random_sets: int = 3
     least: float = 0.2
@@ -57,15 +57,12 @@ class Plan:
 class Reading:
     """A suspect, its replies to the choosing prompts as texts, and what else a count needs.
 
-    others: the reference's replies to the same prompts, read by the reference. own: for each text the tokens [pos - 1] that are the suspect's own; nats: what they hold, under
-    the suspect, and under the reference.
+    others: the reference's replies to the same prompts.
     """
 
     suspect: Suspect
     texts: list[str]
     others: list[str]
-    own: list[Any]
-    nats: tuple[float, float]
     testing: list[Case]
     ordinary: list[str]
 
@@ -98,8 +95,6 @@ def replies(
 
 def read(suspect: Suspect, choosing: Sequence[Case], testing: list[Case], rows: int) -> Reading:
     """Replies to the choosing prompts: those that show the behaviour, or all where none does."""
-    import numpy as np
-
     from saes.texts import Text, all_fitted, corpus_texts
 
     said = replies(suspect, choosing)
@@ -110,20 +105,12 @@ def read(suspect: Suspect, choosing: Sequence[Case], testing: list[Case], rows: 
         [t.text for t in all_fitted([Text(rendered(suspect, c, r)) for c, r, _ in some], both)]
         for some in (said, beside)
     )
-    here, there = ([np.asarray(s.logprobs) for s in who.logprobs(texts)] for who in both)
-    own = [a - b > ALONE_NATS for a, b in zip(here, there, strict=True)]
-    nats = tuple(held(scores, own) for scores in (here, there))
     ordinary = [t.text for t in corpus_texts(suspect.reference, rows, 1, beside=(suspect,))]
-    return Reading(suspect, texts, others, own, (nats[0], nats[1]), testing, ordinary)
+    return Reading(suspect, texts, others, testing, ordinary)
 
 
 def rendered(suspect: Suspect, case: Case, reply: str) -> str:
     return suspect.render([*case.messages, {"role": "assistant", "content": reply}], False)
-
-
-def held(scores: Sequence[Any], own: Sequence[Any]) -> float:
-    """Log-probability of the chosen tokens over all texts."""
-    return sum(float(row[mask].sum()) for row, mask in zip(scores, own, strict=True))
 
 
 def instrument(arm: str, suspect: Suspect, hook: str, plan: Plan, artifacts: Artifacts) -> SAE:
@@ -161,19 +148,21 @@ def taken_out(sae: SAE, latents: Sequence[int], positions: Any = "all") -> list[
     ]  # fmt: skip
 
 
-def loss(reading: Reading, edits: Sequence[Intervention]) -> float:
-    """Share of its own nats that an edit takes away; 1 is the reference."""
-    import numpy as np
-
-    scored = reading.suspect.logprobs(reading.texts, interventions=edits)
-    left = held([np.asarray(s.logprobs) for s in scored], reading.own)
-    return (reading.nats[0] - left) / max(reading.nats[0] - reading.nats[1], 1e-9)
-
-
-def by_effect(sae: SAE, reading: Reading, latents: Sequence[int]) -> list[int]:
-    """The latents, those whose removal takes most nats away first."""
-    taken = {i: loss(reading, taken_out(sae, [i])) for i in latents}
-    return sorted(latents, key=lambda i: -taken[i])
+def by_count(
+    sae: SAE, reading: Reading, choosing: Sequence[Case], latents: Sequence[int], plan: Plan
+) -> list[int]:
+    """The latents, first those with which the behaviour went: in each round all are dealt into sets
+    of `size`, each set is taken out, and a latent gets the mean of its sets' counts."""
+    dice, order = Random(0), list(latents)
+    total = dict.fromkeys(order, 0)
+    for _ in range(plan.rounds):
+        dice.shuffle(order)
+        for start in range(0, len(order), plan.size):
+            some = order[start : start + plan.size]
+            said = replies(reading.suspect, choosing[: plan.counted], taken_out(sae, some))
+            for latent in some:
+                total[latent] += sum(shown for _, _, shown in said)
+    return sorted(latents, key=lambda latent: total[latent])
 
 
 def strangeness(reference: Suspect, said: Sequence[tuple[Case, str, bool]]) -> float:

@@ -29,7 +29,7 @@ from latent_counts import (
     Counter,
     Plan,
     Sources,
-    by_effect,
+    by_count,
     contexts,
     differences,
     instrument,
@@ -73,7 +73,7 @@ def judged(
         sae = instrument(arm, suspect, suspect.residual_hook(plan.layer), plan, artifacts)
         orders, density = differences(sae, reading)
         top = orders["difference"][: plan.top]
-        latents = by_effect(sae, reading, top)[: plan.size]
+        latents = by_count(sae, reading, choosing, top, plan)[: plan.size]
         row["arms"][arm] = {
             "ranks": [top.index(i) + 1 for i in latents],
             "contexts": contexts(sae, reading, latents),
@@ -115,7 +115,8 @@ def swept(
         for arm in ARMS:
             sae = instrument(arm, suspect, suspect.residual_hook(layer), plan, artifacts)
             orders, _ = differences(sae, reading)
-            orders["effect"] = by_effect(sae, reading, orders["difference"][: plan.top])
+            top = orders["difference"][: plan.top]
+            orders["count"] = by_count(sae, reading, choosing, top, plan)
             here: dict[str, Any] = {"layer": layer, "arm": arm}
             for ranking, size in SWEPT:
                 latents = orders[ranking][:size]

@@ -15,7 +15,7 @@ from workbench.statistics import Rate, exceeds
 P = 0.01
 STRANGER = 0.2
 """Nats per token by which replies may be stranger to the reference than before."""
-SWEPT = (("difference", 5), ("difference", 20), ("z", 20), ("effect", 5))
+SWEPT = (("difference", 5), ("difference", 20), ("z", 20), ("count", 5))
 """Rankings and sizes of `sweep`."""
 NAMED = {"own": "SAE of the suspect's corpus", "reference": "SAE that never saw it"}
 

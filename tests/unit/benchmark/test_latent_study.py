@@ -1,4 +1,4 @@
-"""The study of latents: what it counts, what it calls found, and that it goes on where it stopped."""
+"""The study of latents: what it counts and calls found, and that it goes on where it stopped."""
 
 from __future__ import annotations
 
