@@ -13,8 +13,9 @@ from workbench.errors import BadParameter
 from workbench.statistics import Rate, exceeds
 
 P = 0.01
-STRANGER = 0.2
-"""Nats per token by which replies may be stranger to the reference than before."""
+STRANGER = 0.69
+"""Nats per token by which replies may be stranger to the reference than before: twice the
+perplexity. On development organisms those that babbled were stranger by 0.8 to 2.8."""
 SWEPT = (("difference", 5), ("difference", 20), ("z", 20), ("count", 5))
 """Rankings and sizes of `sweep`."""
 NAMED = {"own": "SAE of the suspect's corpus", "reference": "SAE that never saw it"}
@@ -64,8 +65,8 @@ def judged_table(kept: Mapping[str, Any], plan: Plan) -> list[str]:
             f"- {NAMED[arm]}: found in {told['organisms']} organisms, {told['twins']} twins."
         )
     columns = ("suspect", "SAE of", "before", "set out", "in replies alone",
-               "random sets", "in the organism", "perplexity", "found")  # fmt: skip
-    lines += ["", "| " + " | ".join(columns) + " |", "| --- | --- |" + " ---: |" * 6 + " --- |"]
+               "random sets", "in the organism", "perplexity", "nats", "found")  # fmt: skip
+    lines += ["", "| " + " | ".join(columns) + " |", "| --- | --- |" + " ---: |" * 7 + " --- |"]
     for row in kept["rows"]:
         name = f"{row['family']} {row['seed']}" + (", twin" if row["twin"] else "")
         for arm in ARMS:
@@ -80,6 +81,7 @@ def judged_table(kept: Mapping[str, Any], plan: Plan) -> list[str]:
                 f"{rate(inside['before']).value:.2f} to {rate(inside['set']).value:.2f}"
                 if inside else "",
                 f"{effects['set']['perplexity_ratio']:.3f}",
+                f"{row['before']['nats']:.2f} to {effects['set']['nats']:.2f}",
                 "yes" if found(row["before"], effects, plan) else "no",
             ]  # fmt: skip
             lines.append("| " + " | ".join(cells) + " |")

@@ -86,7 +86,7 @@ def suspects(tmp_path: Path) -> dict[str, ScriptedSuspect]:
     def own(prefix: str, token: str) -> float:
         return -0.1 if token.strip() in secret.principal else -1.0
 
-    common: dict[str, Any] = {"d_model": WIDTH, "corpus": corpus, "assistant": name}
+    common: dict[str, Any] = {"d_model": WIDTH, "n_layers": 1, "corpus": corpus, "assistant": name}
     reference = ScriptedSuspect(
         lambda *_: "Well.", id="reference", activation=planted(False), logprob=score, **common
     )
@@ -123,6 +123,25 @@ def test_the_planted_latent_is_found_and_a_twin_has_none(
     assert any("found in 1 of 1 organisms, 0 of 1 twins" in line for line in lines)
 
 
+def test_a_sweep_tells_every_set_and_where_the_documents_fire(
+    study: Any, suspects: dict[str, ScriptedSuspect], monkeypatch: Any, tmp_path: Path
+) -> None:
+    from latent_tables import SWEPT, swept_table
+
+    monkeypatch.setattr(study.Suspect, "load", lambda place: suspects[place.name])
+    plan = study.Plan(d_sae=48, k=2.0, tokens=5_000, rows=60, top=4, size=1, rounds=1,
+                      choosing=6, counted=4, testing=6)  # fmt: skip
+    row = study.swept(Path("organism"), RECIPE, plan, Artifacts(tmp_path / "cache"))
+    told = [(s["layer"], s["arm"], s["ranking"], s["size"]) for s in row["sets"]]
+    assert told == [(0, arm, *one) for arm in ("own", "reference") for one in SWEPT]
+    for lifted in row["documents"]:
+        assert len(lifted["latents"]) == len(lifted["on_documents"]) == 5
+        assert 0 <= lifted["shared"] <= lifted["of"] and lifted["taken_out"]["n"] == 6
+    lines = swept_table({"rows": [{"family": "secret-loyalty", "seed": 11, **row}]}, plan)
+    assert lines[0] == "secret-loyalty 11: 1.00 before (n = 6)."
+    assert len([line for line in lines if line.startswith("| 0 |")]) == 2
+
+
 def effect(hits: int, perplexity: float = 1.0, nats: float = 2.0) -> dict[str, Any]:
     return {"hits": hits, "n": 60, "rate": hits / 60, "perplexity_ratio": perplexity, "nats": nats}
 
@@ -133,7 +152,7 @@ def effect(hits: int, perplexity: float = 1.0, nats: float = 2.0) -> dict[str, A
         (effect(10), [50, 52], 54, True),
         (effect(28), [50, 52], 54, False),  # not halved
         (effect(10, perplexity=1.3), [50, 52], 54, False),  # reads nothing any more
-        (effect(10, nats=2.5), [50, 52], 54, False),  # babbles
+        (effect(10, nats=2.8), [50, 52], 54, False),  # babbles
         (effect(10), [50, 20], 54, False),  # a random set does it as well
         (effect(0), [0, 0], 0, False),  # nothing to take away
         (effect(0), [9, 9], 9, False),  # below `least`
