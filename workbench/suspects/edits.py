@@ -48,6 +48,11 @@ class Edits:
         """(hook name, hook function), in the order of the interventions."""
         return [(e.intervention.hook_name, e) for e in self._edits]
 
+    @property
+    def fired(self) -> bool:
+        """Whether each has seen its hook in this pass."""
+        return all(edit.fired for edit in self._edits)
+
     def begin(self, over: Pass) -> None:
         for edit in self._edits:
             edit.over, edit.fired = over, False

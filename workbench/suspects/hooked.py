@@ -7,9 +7,8 @@ edited or recorded, and the TransformerBridge around a second skeleton, which ca
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     import torch
 
     from workbench.suspects.tokens import Tokens
-
-_BLOCK = re.compile(r"blocks\.(\d+)\.")
 
 
 class HookedEngine:
@@ -148,11 +145,14 @@ class HookedEngine:
         def record(name: str) -> Callable[..., None]:
             def keep(x: torch.Tensor, hook: Any = None) -> None:
                 values[name] = x.detach().float().cpu()
+                if len(values) == len(wanted) and (edits is None or edits.fired):
+                    raise _AllRead  # what follows, the unembedding at the least, is for nobody
 
             return keep
 
+        wanted = set(hook_names)
         recorders = [(name, record(name)) for name in hook_names]
-        with torch.no_grad(), self._hooked(edits, recorders):
+        with torch.no_grad(), self._hooked(edits, recorders), suppress(_AllRead):
             batch = Padded(rows, self._device)
             batch.announce(edits, self._tokens.special)
             self._bridge(
@@ -160,7 +160,6 @@ class HookedEngine:
                 attention_mask=batch.inputs["attention_mask"],
                 position_ids=batch.inputs["position_ids"],
                 return_type=None,
-                stop_at_layer=self._stop([*hook_names, *(i.hook_name for i in interventions)]),
             )
             if edits is not None:
                 edits.finish()
@@ -228,10 +227,9 @@ class HookedEngine:
     def _canonical(self, name: str) -> str:
         return str(self._bridge.hook_dict[name].name)
 
-    def _stop(self, names: Sequence[str]) -> int | None:
-        blocks = [_BLOCK.match(self._canonical(name)) for name in names]
-        last = max((int(b[1]) if b else self.n_layers for b in blocks), default=self.n_layers)
-        return last + 1 if last + 1 < self.n_layers else None
+
+class _AllRead(Exception):
+    """Every hook that was asked for has fired."""
 
 
 class HookedRunning:

@@ -69,6 +69,21 @@ def test_last_residual_gives_the_logits(suspect: Suspect, hf: Any) -> None:
     assert torch.allclose(batch.values["blocks.2.hook_out"], last[0], atol=1e-4)
 
 
+def test_a_forward_pass_ends_where_the_last_hook_was_read(tiny: Path) -> None:
+    suspect = Suspect.load(tiny)
+    passed: list[str] = []
+    head = suspect.model.original_model.get_output_embeddings()
+    head.register_forward_hook(lambda *_: passed.append("unembedding"))
+    both = ["blocks.2.hook_out", "blocks.0.hook_out"]
+    (early,) = suspect.activations(["The red cat"], both)
+    assert not passed and set(early.values) == set(both)
+    (edited,) = suspect.activations(["The red cat"], both, interventions=[NOTHING])
+    assert not passed  # the edit was at work before the last of them
+    assert all(torch.equal(early.values[hook], edited.values[hook]) for hook in both)
+    list(suspect.activations(["The red cat"], ["blocks.0.hook_out"], interventions=[NOTHING]))
+    assert passed  # an edit behind them must show that its hook is there
+
+
 def test_greedy_equals_generate_and_stops_where_it_stops(suspect: Suspect, hf: Any) -> None:
     mine = suspect.complete(TEXTS, max_new_tokens=20, temperature=0)
     for text, (reply,) in zip(TEXTS, mine, strict=True):
