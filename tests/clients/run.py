@@ -142,7 +142,7 @@ def lm_eval(client: Client) -> tuple[Path, str]:
     from workbench.suspects.cabinet import find
 
     args = f"model=suspect,base_url={client.url}/completions,num_concurrent=2,max_retries=1"
-    args += f",tokenizer_backend=huggingface,tokenizer={find('alder').files.path},max_length=255"
+    args += f",tokenizer_backend=huggingface,tokenizer={find('alder').path},max_length=255"
     asked = ["--model", "local-completions", "--model_args", args]
     client.run(
         "lm-eval", "run", *asked, "--tasks", "wb_choice", *common,
