@@ -1,4 +1,7 @@
-"""Snapshots while others write: whole, between two acknowledgements, and soon."""
+"""Snapshots while others write: whole, between two acknowledgements, and soon.
+
+How many of their runs go first is not bounded: the ledger's lock is not passed on in order.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,7 @@ def test_a_snapshot_among_eight_writers_is_whole_and_does_not_wait_for_their_end
             copy = Ledger(snapshot(ledger, tmp_path / f"copy-{number}.duckdb"))
             took, after = time.monotonic() - begun, len(acknowledged)
             assert took < SOON_SECONDS or not idle
-            assert after - len(before) <= 3 * WRITERS, "it had its turn among theirs"
+            assert all(thread.is_alive() for thread in threads), "it did not wait for their end"
             verdict = copy.verify()
             assert (verdict["status"], verdict["missing"]) == ("complete", 0)
             held = {run.id for run in copy.runs()}
