@@ -191,7 +191,8 @@ def test_a_stream_tells_what_the_whole_answer_tells(ask: Asker) -> None:
     assert last["workbench"]["finding"].startswith("f-")
     for index in (0, 1):
         mine = [p["choices"][0] for p in pieces if p["choices"][0]["index"] == index]
-        assert mine[0]["delta"]["role"] == "assistant" and "role" not in mine[1]["delta"]
+        assert mine[0]["delta"]["role"] == "assistant"
+        assert not any("role" in c["delta"] for c in mine[1:])  # one piece, where the host was slow
         text = "".join(c["delta"]["content"] for c in mine)
         assert text == whole[index]["message"]["content"]
         assert [c["finish_reason"] for c in mine[:-1]] == [None] * (len(mine) - 1)
