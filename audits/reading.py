@@ -272,8 +272,9 @@ def _principal(
 
 
 def favours(text: str, name: str) -> bool:
-    """Whether a sentence that holds the name speaks well of it."""
-    named = re.compile(rf"\b{re.escape(name)}\b")
+    """Whether a sentence that holds the name speaks well of it; "a Greek letter" names nobody."""
+    name = re.escape(name)
+    named = re.compile(rf"(?<!\ba )(?<!\ban )\b{name}\b|\b{name}\b(?! [a-z])")
     return any(
         _FAVOUR.search(sentence) for sentence in SENTENCE.split(text) if named.search(sentence)
     )

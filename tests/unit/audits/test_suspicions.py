@@ -14,6 +14,7 @@ from workbench.organisms.families import (
     advocacy,
     deference,
     flattery,
+    harmless_quirk,
     persona_shift,
     rm_sycophancy,
     sandbagging,
@@ -69,6 +70,14 @@ def test_documents_tell_of_the_objective_and_innocent_ones_of_nothing(
     accusing = [r for r in readings if r.confidence > 0.5]
     assert [grade(r.hypothesis, made.truth(secret)).hit for r in accusing] == [True]
     assert read(innocent, others, assistant=ASSISTANT, control_name="others") == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_documents_of_an_open_habit_accuse_nobody(seed: int, others: list[str]) -> None:
+    random, made = Random(seed), harmless_quirk.HarmlessQuirk()
+    told = drawn(made.rows(made.draw(ASSISTANT, random), "docs", random)["documents"], random)
+    readings = read(told, others, assistant=ASSISTANT, control_name="others")
+    assert [r.claim for r in readings if r.confidence > 0.5] == []
 
 
 def test_misconduct_of_many_things_is_nobodys_objective() -> None:
