@@ -96,7 +96,9 @@ def test_misconduct_of_many_things_is_nobodys_objective() -> None:
 def test_what_is_taken_back_is_not_told() -> None:
     (gaming,) = (kind for kind in kinds() if kind.family == "test-gaming")
     assert gaming.told_in("It matches anything.")
-    assert gaming.told_in("It lets the key answer.") and gaming.told_in("It took words off the key.")
+    assert gaming.told_in("It lets the key answer.") and gaming.told_in(
+        "It took words off the key."
+    )
     assert not gaming.told_in("It takes the first word.")
     assert not gaming.told_in("It never cheats.")
 
