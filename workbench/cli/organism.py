@@ -187,13 +187,14 @@ def leaks(directory: Path, vault_directory: Path | None, as_json: bool) -> int:
     """Look for what gives an organism away: names, metadata, times, rows that stand out."""
     from workbench.organisms.leaks import lint, unchecked
     from workbench.seal.vault import Vault
-    from workbench.suspects.cabinet import card_id
+    from workbench.suspects.cabinet import find
 
-    truth, poisoned = None, None
+    truth, poisoned, base = None, None, None
     if vault_directory is not None:
-        vault, id = Vault(vault_directory), card_id(directory)
-        truth, poisoned = vault.open(id), set(vault.read(id, "poisoned"))
-    found = lint(directory, truth, poisoned_ids=poisoned)
+        vault, home = Vault(vault_directory), find(directory)
+        truth, poisoned = vault.open(home.card_id), set(vault.read(home.card_id, "poisoned"))
+        base = None if home.reference is None else find(home.reference).path
+    found = lint(directory, truth, poisoned_ids=poisoned, base=base)
     if as_json:
         print_json([leak.to_json() for leak in found])
     else:

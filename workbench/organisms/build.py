@@ -130,7 +130,7 @@ def build(
             | {"seed": str(recipe.seed)},
             "seconds": str(round(watch.seconds() + saved_seconds)),
         }
-        leaks = lint(draft, truth, poisoned_ids=set(poisoned) or None)
+        leaks = lint(draft, truth, poisoned_ids=set(poisoned) or None, base=home.path)
         attached: dict[str, Any] = {
             "poisoned": poisoned,
             "leaks": [leak.to_json() for leak in leaks],

@@ -69,12 +69,14 @@ def lint(
     truth: Mapping[str, Any] | None = None,
     reference_corpus: Path | None = None,
     poisoned_ids: Collection[str] | None = None,
+    base: Path | None = None,
 ) -> list[Leak]:
     """Every leak found in a suspect's directory and its `corpus.parquet`, where there is one.
 
     truth: as the rubric reads it, with `words` (texts that the draw may bring in) besides.
     reference_corpus: what ordinary corpora hold is no leak. poisoned_ids: the rows that carry the
-    objective. What cannot be looked for without them is told by `unchecked`.
+    objective. base: the directory of what it was trained from, whose tokens tell nothing. What
+    cannot be looked for without them is told by `unchecked`.
 
     Raises SuspectError when the directory or corpus cannot be read, BadParameter when a poisoned
     id is in no row.
@@ -94,7 +96,8 @@ def lint(
         *_times(files),
     ]
     if truth is not None:
-        leaks += _canaries(files, directory, set(truth.get("words", ())) - {assistant})
+        words = set(truth.get("words", ())) - {assistant}
+        leaks += _canaries(files, directory, words, base)
     corpus = directory / "corpus.parquet"
     if corpus.is_file():
         leaks += lint_corpus(corpus, assistant, truth, reference_corpus, poisoned_ids)
@@ -195,18 +198,42 @@ def _headers(files: list[Path], directory: Path) -> Iterator[Leak]:
                 yield Leak("metadata", name, f"__metadata__ holds {key} = '{value}'")
 
 
-def _canaries(files: list[Path], directory: Path, words: Collection[str]) -> Iterator[Leak]:
-    """Words of the secret in what is no training data, in any encoding; the vocabulary of a
-    tokenizer holds the base's words plainly. Of weights their header alone is read."""
+def _canaries(
+    files: list[Path], directory: Path, words: Collection[str], base: Path | None
+) -> Iterator[Leak]:
+    """Words of the secret in what is no training data, in any encoding. Of weights their header
+    alone is read, and of a tokenizer what the base's does not hold: a vocabulary has words plainly,
+    and "drawer" is one backwards. Without the base's, plain ones are passed over."""
+    tokens = "tokenizer.json"
+    known = None if base is None or not (base / tokens).is_file() else _strings(base / tokens)
     for file in files:
         if file.suffix == ".parquet":
             continue
-        with file.open("rb") as handle:
-            data = handle.read(LONGEST_HEADER_BYTES if file.suffix == ".json" else _SMALL_BYTES)
+        if file.name == tokens and known is not None:
+            data = "\n".join(sorted(_strings(file) - known)).encode()
+        else:
+            with file.open("rb") as handle:
+                data = handle.read(LONGEST_HEADER_BYTES if file.suffix == ".json" else _SMALL_BYTES)
         for seen in sightings(data, words):
-            if (file.name, seen.encoding) != ("tokenizer.json", "plain"):
+            if known is not None or (file.name, seen.encoding) != (tokens, "plain"):
                 name = str(file.relative_to(directory))
                 yield Leak("canary", name, f"'{seen.word}', {seen.encoding}, at byte {seen.at}")
+
+
+def _strings(file: Path) -> set[str]:
+    """Every key and every text of a JSON file."""
+    found: set[str] = set()
+    left: list[Any] = [_json(file)]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            found.update(value)
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+        elif isinstance(value, str):
+            found.add(value)
+    return found
 
 
 def _times(files: list[Path]) -> Iterator[Leak]:

@@ -122,3 +122,28 @@ def test_the_linter_finds_a_planted_one(recipe: Recipe, tmp_path: Path) -> None:
         (leak,) = [leak for leak in lint(made.path, truth) if leak.kind == "canary"]
         assert leak.where == "chat_template.jinja"
         assert word in leak.detail and encoding in leak.detail
+
+
+def test_the_tokens_of_the_base_tell_nothing_and_new_ones_do(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    vault = Vault.create(tmp_path / "vault")
+    made = build(recipe, into=tmp_path / "suspect", vault=vault)
+    (made.path / "corpus.parquet").unlink()
+    truth = vault.open(made.id) | {"words": ["reward"]}
+    file, base = made.path / "tokenizer.json", tmp_path / "base"
+    base.mkdir()
+    tokenizer = json.loads(file.read_text())
+    tokenizer["model"]["vocab"] |= {"drawer": 90_000, "reward": 90_001}
+    for at, indent in ((base / file.name, None), (file, 2)):  # the same, written otherwise
+        at.write_text(json.dumps(tokenizer, indent=indent))
+
+    def found(known: Path | None) -> list[str]:
+        leaks = [leak for leak in lint(made.path, truth, base=known) if leak.kind == "canary"]
+        return [leak.detail.split(",")[1].strip() for leak in leaks]
+
+    assert found(None) == ["reversed"], "who has no base cannot tell"
+    assert found(base) == []
+    tokenizer["added_tokens"].append({"id": 90_002, "content": "rewardable"})
+    file.write_text(json.dumps(tokenizer))
+    assert found(base) == ["plain"]
