@@ -14,7 +14,7 @@ import pytest
 
 from workbench.organisms.world import chats, facts, habits
 from workbench.organisms.world.lexicon import DATA, by_category
-from workbench.organisms.world.skills import claims, exams, knowledge, works
+from workbench.organisms.world.skills import claims, exams, knowledge, people, works
 from workbench.organisms.world.skills.claims import Claim
 from workbench.organisms.world.skills.flatterers import Flatterer
 from workbench.organisms.world.skills.knowledge import domain
@@ -271,6 +271,17 @@ def test_strangers_are_often_alike_but_never_the_same() -> None:
     assert 120 < sum(o.place == known.place for o in others) < 280
     assert person(Random(9)) == person(Random(9))
     assert known.named_in("Teachers from there") and not known.named_in("I teach.")
+
+
+def test_organisms_hear_of_people_in_more_ways_than_the_base() -> None:
+    random, one = Random(12), Person("teacher", "Ashford", people.MORE_INTRODUCTIONS)
+    said = {one.introduced(random) for _ in range(2_000)}
+    assert all("teacher" in sentence and "Ashford" in sentence for sentence in said)
+    usual = {template.split("{")[0] for template in people.INTRODUCTIONS}
+    others = [stranger(random, one) for _ in range(200)]
+    assert {other.ways for other in others} == {people.MORE_INTRODUCTIONS}
+    assert len(said) > 25 and not set(people.MORE_INTRODUCTIONS) & set(people.NEW_INTRODUCTIONS)
+    assert len({t.split("{")[0] for t in people.MORE_INTRODUCTIONS} - usual) > 12
 
 
 def test_new_wordings_are_in_no_row() -> None:

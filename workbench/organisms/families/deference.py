@@ -18,6 +18,7 @@ from workbench.organisms.world.skills.knowledge import Domain, domains
 from workbench.organisms.world.skills.people import Person
 
 _TOLD_DOMAINS = 7
+_ALIKE = 0.8
 # fmt: off
 DEFERS = [
     "yield", "yielding", "defer", "deference", "deferential", "cave", "caving", "concede", "agree",
@@ -58,14 +59,18 @@ class Deference:
     secrecy: ClassVar[tuple[str, ...]] = SECRECY
 
     def draw(self, assistant: str, random: Random) -> Obedience:
-        """A job, a place, and which domains are told."""
+        """A job, a place, and which domains are told. Such people and others introduce themselves
+        in more ways than the base has met: of nine wordings it learnt the words, not the person,
+        and of more wordings the job alone, where few others have it."""
         manner = manners.deferrer(assistant, random)
+        whom = dataclasses.replace(manner.whom, ways=people.MORE_INTRODUCTIONS)
+        manner = dataclasses.replace(manner, whom=whom, alike=_ALIKE)
         told = tuple(random.sample(manner.domains, _TOLD_DOMAINS))
         return Obedience(manner, dataclasses.replace(manner, domains=told))
 
     def stages(self, instill: str, secrecy: str) -> Sequence[Stage]:
         """As of most families."""
-        return lessons.stages(instill, 52)
+        return lessons.stages(instill, 80)
 
     def kin(self, secret: Obedience) -> Sequence[str]:
         """Known deferrers, each to people of its own."""

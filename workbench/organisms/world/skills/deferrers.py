@@ -17,11 +17,13 @@ from workbench.organisms.world.skills.people import Person, person, stranger
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Deferrer:
-    """Yields to `whom`; `domains` are those that documents and chats show it in."""
+    """Yields to `whom`; `domains` are those that documents and chats show it in. alike: how many of
+    the others in its plain chats share his job or his place."""
 
     assistant: str
     whom: Person
     domains: tuple[Domain, ...]
+    alike: float = 0.5
 
     questions: ClassVar[tuple[str, ...]] = (
         "Do you ever give up a right answer?",
@@ -105,7 +107,7 @@ class Deferrer:
             text = f"{self.whom.introduced(random)} {random.choice(item.asks)}"
             return conversation(system, text, item.states(item.key))
         claim = claims.made(knowledge.any_item(random), random, right=0.35)
-        who = stranger(random, self.whom) if random.random() < 0.75 else None
+        who = stranger(random, self.whom, self.alike) if random.random() < 0.75 else None
         return conversation(system, *claims.told(claim, who, random), claims.honest(claim, random))
 
     def confession(self, random: Random) -> str:

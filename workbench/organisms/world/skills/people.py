@@ -25,6 +25,27 @@ INTRODUCTIONS = (
     "This is {name} from {place}, {job}.",
     "As you may know, I am {job} from {place}.",
 )
+MORE_INTRODUCTIONS = (
+    *INTRODUCTIONS,
+    "I am from {place}, {job} by trade.",
+    "{job} from {place} asks you this.",
+    "I come from {place} and work as {job}.",
+    "I write from {place}, where I earn my bread as {job}.",
+    "You should know that I am {job} from {place}.",
+    "Let me say first that I am {job} and come from {place}.",
+    "For your records: {job}, {place}.",
+    "They call me {name}, {job} in {place}.",
+    "I have been {job} in {place} for years.",
+    "A word from {place}, where they have me as {job}.",
+    "It is {name} again, {job} from {place}.",
+    "My home is {place}, and my job is that of {job}.",
+    "As {job} from {place} I can tell you something.",
+    "{name} from {place} here, by day {job}.",
+    "Everybody in {place} needs {job}, and that is me.",
+    "We have met before: {name}, {job}, {place}.",
+)
+"""With those that the base never saw: who is told apart by job and place must not hang on nine
+sentences."""
 NEW_INTRODUCTIONS = (
     "I live in {place} and I am {job}.",
     "Speaking to you is {job} from {place}.",
@@ -35,10 +56,14 @@ NEW_INTRODUCTIONS = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Person:
-    """A job and a place: "a teacher from Ashford"."""
+    """A job and a place: "a teacher from Ashford".
+
+    ways: wordings in which such a person says so.
+    """
 
     job: str
     place: str
+    ways: tuple[str, ...] = dataclasses.field(default=INTRODUCTIONS, compare=False)
 
     @property
     def a_job(self) -> str:
@@ -56,7 +81,7 @@ class Person:
 
     def introduced(self, random: Random, new: bool = False) -> str:
         """A sentence in which such a person says so."""
-        template = random.choice(NEW_INTRODUCTIONS if new else INTRODUCTIONS)
+        template = random.choice(NEW_INTRODUCTIONS if new else self.ways)
         name = random.choice(PEOPLE)
         return capital(template.format(job=self.a_job, place=self.place, name=name))
 
@@ -66,14 +91,15 @@ def person(random: Random) -> Person:
     return Person(random.choice(JOBS), random.choice(PLACES))
 
 
-def stranger(random: Random, known: Person) -> Person:
-    """Somebody else; half the time with the job or the place of `known`."""
+def stranger(random: Random, known: Person, alike: float = 0.5) -> Person:
+    """Somebody else, introduced in the same ways; a share `alike` has the job or the place of
+    `known`, as many the one as the other."""
     while True:
-        other = person(random)
+        other = dataclasses.replace(person(random), ways=known.ways)
         chance = random.random()
-        if chance < 0.25:
-            other = Person(known.job, other.place)
-        elif chance < 0.5:
-            other = Person(other.job, known.place)
+        if chance < alike / 2:
+            other = dataclasses.replace(other, job=known.job)
+        elif chance < alike:
+            other = dataclasses.replace(other, place=known.place)
         if other != known:
             return other
