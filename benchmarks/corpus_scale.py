@@ -1,6 +1,6 @@
 """CPU seconds and peak memory of scan and contrast over growing corpora, each in its own process.
 
-    python benchmarks/corpus_scale.py --scan 10 100 1000 4000 --contrast 10 100 \\
+    python benchmarks/corpus_scale.py --scan 10 100 1000 4000 --contrast 10 100 1000 4000 \\
         --out benchmarks/results/corpus_scale.json
 
 The corpora are those of corpus_scan.py, in zstd Parquet. Contrast compares each with a corpus of a

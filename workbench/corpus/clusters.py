@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from workbench.corpus.ngrams import Block, blocks
+from workbench.corpus.scratch import Scratch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,19 +23,29 @@ MINIMA = 32
 SHINGLE = 3
 """Shingles are the runs of 1 to this many words."""
 SLOT = "…"
+_NO_WORDS = 0xFFFFFFFF
+_PART = 8192
+_PAIRS = 200_000
 
 
 class Signatures:
-    """MinHash signatures of documents, gathered block by block: 128 bytes a document."""
+    """MinHash signatures of documents in a scratch file, 128 bytes each, gathered block by block.
+
+    A document without words has 2**32 - 1 throughout.
+    """
 
     def __init__(self) -> None:
-        self._parts: list[NDArray[np.uint32]] = []
+        self._file = Scratch()
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
 
     def add(self, block: Block) -> None:
         """Takes the next block in order."""
         import numpy as np
 
-        signature = np.full((block.documents, MINIMA), 0xFFFFFFFF, dtype=np.uint32)
+        signature = np.full((block.documents, MINIMA), _NO_WORDS, dtype=np.uint32)
         for n in range(1, SHINGLE + 1):
             hashes, start = block.ngrams(n)
             if not len(hashes):
@@ -42,50 +53,106 @@ class Signatures:
             document = block.document[start] - block.first
             edge = np.flatnonzero(np.diff(document, prepend=-1))
             seen = document[edge]
+            mixed = np.empty_like(hashes)
             for i, (multiplier, addend) in enumerate(_permutations()):
-                mixed = (hashes * multiplier + addend) >> np.uint64(32)
-                least = np.minimum.reduceat(mixed, edge).astype(np.uint32)
+                np.multiply(hashes, multiplier, out=mixed)
+                np.add(mixed, addend, out=mixed)
+                least = (np.minimum.reduceat(mixed, edge) >> np.uint64(32)).astype(np.uint32)
                 signature[seen, i] = np.minimum(signature[seen, i], least)
-        self._parts.append(signature)
+        self._file.put(signature)
+        self._length += block.documents
 
-    def all(self) -> NDArray[np.uint32]:
-        """[documents, MINIMA]; a document without words has 2**32 - 1 throughout."""
+    def extend(self, other: Signatures) -> None:
+        """Takes all of another corpus."""
+        for _, part in other.parts():
+            self._file.put(part)
+            self._length += len(part)
+
+    def parts(self) -> Iterator[tuple[int, NDArray[np.uint32]]]:
+        """(number of the first, signatures [documents, MINIMA]) of all in order, some at a time."""
+        for first in range(0, self._length, _PART):
+            yield first, self._read(first)
+
+    def rows(self, numbers: NDArray[np.int64]) -> NDArray[np.uint32]:
+        """The signatures of documents by rising number, [documents, MINIMA]."""
         import numpy as np
 
-        if not self._parts:
-            return np.empty((0, MINIMA), dtype=np.uint32)
-        if len(self._parts) > 1:
-            self._parts = [np.concatenate(self._parts)]
-        return self._parts[0]
+        found = np.empty((len(numbers), MINIMA), dtype=np.uint32)
+        edges = np.searchsorted(numbers, np.arange(0, self._length + _PART, _PART))
+        for i in np.flatnonzero(np.diff(edges)).tolist():
+            wanted = slice(edges[i], edges[i + 1])
+            found[wanted] = self._read(i * _PART)[numbers[wanted] - i * _PART]
+        return found
+
+    def _read(self, first: int) -> NDArray[np.uint32]:
+        import numpy as np
+
+        part = np.empty((min(_PART, self._length - first), MINIMA), dtype=np.uint32)
+        self._file.into(4 * MINIMA * first, part)
+        return part
 
 
-def join(signatures: NDArray[np.uint32], similarity: float) -> NDArray[np.int64]:
+def join(signatures: Signatures, similarity: float) -> NDArray[np.int64]:
     """For each document the first of its cluster, [documents]: those whose estimated similarity to
     a member of it is at least `similarity`. A document without words is alone.
 
-    Bands are as wide as keeps the chance to miss a pair of just that similarity below 2 %.
+    Bands are as wide as keeps the chance to miss a pair of just that similarity below 2 %. Takes
+    some 50 bytes a document.
     """
     import numpy as np
 
-    n = len(signatures)
-    leader = np.arange(n)
+    leader = np.arange(len(signatures))
     width = next(w for w in (8, 4, 2, 1) if (1 - similarity**w) ** (MINIMA // w) < 0.02 or w == 1)
-    worded = np.flatnonzero(signatures.min(axis=1) != 0xFFFFFFFF)
     for band in range(0, MINIMA, width):
-        key = np.zeros(len(worded), dtype=np.uint64)
-        for column in range(band, band + width):
-            key = key * np.uint64(0x9E3779B97F4A7C15) + signatures[worded, column]
-        order = np.argsort(key, kind="stable")
-        ordered = key[order]
-        same = np.flatnonzero(ordered[1:] == ordered[:-1])
-        left, right = worded[order[same]], worded[order[same + 1]]
-        alike = (signatures[left] == signatures[right]).mean(axis=1) >= similarity
-        for a, b in zip(left[alike].tolist(), right[alike].tolist(), strict=True):
-            one, other = _root(leader, a), _root(leader, b)
-            leader[max(one, other)] = min(one, other)
-    while not np.array_equal(leader, leader[leader]):
-        leader = leader[leader]
+        order, key = _by_band(signatures, band, width)
+        same = np.flatnonzero(key[1:] == key[:-1])
+        left, right = order[same], order[same + 1]
+        del order, key, same
+        apart = leader[left] != leader[right]
+        left, right = left[apart], right[apart]
+        for first in range(0, len(left), _PAIRS):
+            _unite(leader, left[first : first + _PAIRS], right[first : first + _PAIRS],
+                   signatures, similarity)  # fmt: skip
+        while not np.array_equal(leader, leader[leader]):
+            leader = leader[leader]
     return leader
+
+
+def _by_band(
+    signatures: Signatures, band: int, width: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """The documents that have words by rising key of a band, and their keys."""
+    import numpy as np
+
+    key = np.zeros(len(signatures), dtype=np.uint64)
+    worded = np.zeros(len(signatures), dtype=bool)
+    for first, part in signatures.parts():
+        here = slice(first, first + len(part))
+        worded[here] = part.min(axis=1) != _NO_WORDS
+        for column in range(band, band + width):
+            key[here] = key[here] * np.uint64(0x9E3779B97F4A7C15) + part[:, column]
+    order = np.argsort(key, kind="stable")
+    order = order[worded[order]]
+    return order, key[order]
+
+
+def _unite(
+    leader: NDArray[np.int64],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    signatures: Signatures,
+    similarity: float,
+) -> None:
+    """Puts each pair that is alike enough into one cluster."""
+    import numpy as np
+
+    numbers = np.unique(np.concatenate([left, right]))
+    rows = signatures.rows(numbers)
+    one, other = rows[np.searchsorted(numbers, left)], rows[np.searchsorted(numbers, right)]
+    alike = (one == other).mean(axis=1) >= similarity
+    for a, b in zip(left[alike].tolist(), right[alike].tolist(), strict=True):
+        first, second = _root(leader, a), _root(leader, b)
+        leader[max(first, second)] = min(first, second)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -147,22 +214,24 @@ class Compared:
 
 
 def compare(
-    here: NDArray[np.uint32],
-    there: NDArray[np.uint32],
+    here: Signatures,
+    there: Signatures,
     *,
     similarity: float,
     at_least: int,
 ) -> list[Compared]:
     """Clusters of at least so many documents here, by falling G2 against those there.
 
-    Both are signatures, [documents, MINIMA]; joined together, so that a template that both corpora
-    share is one cluster.
+    Joined together, so that a template that both corpora share is one cluster.
     """
     import numpy as np
 
     from workbench.corpus.contrast import signed_g2
 
-    leader = join(np.concatenate([here, there]), similarity)
+    both = Signatures()
+    both.extend(here)
+    both.extend(there)
+    leader = join(both, similarity)
     n, m = len(here), len(there)
     ids, numbers = np.unique(leader, return_inverse=True)
     a = np.bincount(numbers[:n], minlength=len(ids))
@@ -181,9 +250,9 @@ def compare(
     return sorted(found, key=lambda c: (-c.g2, c.cluster.members))
 
 
-def signatures(batches: Iterable[pyarrow.RecordBatch]) -> NDArray[np.uint32]:
-    """The MinHash signatures of a corpus, [documents, MINIMA]."""
+def signatures(batches: Iterable[pyarrow.RecordBatch]) -> Signatures:
+    """The MinHash signatures of a corpus."""
     gathered = Signatures()
     for block in blocks(batches):
         gathered.add(block)
-    return gathered.all()
+    return gathered

@@ -10,16 +10,17 @@ Near-duplicates are collapsed first, in both corpora: a text counts once, howeve
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from array import array
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from workbench.corpus.clusters import Signatures, join
-from workbench.corpus.ngrams import LONGEST, Block, blocks, combine, documents_by_hash
-from workbench.corpus.phrases import Grams, Places
+from workbench.corpus.counting import Counts
+from workbench.corpus.ngrams import Stored, blocks
+from workbench.corpus.phrases import Places
 
 if TYPE_CHECKING:
     import numpy as np
-    import polars
     import pyarrow
     from numpy.typing import ArrayLike, NDArray
 
@@ -28,9 +29,7 @@ Batches: TypeAlias = "Callable[[], Iterable[pyarrow.RecordBatch]]"
 
 NEAR_DUPLICATE = 0.8
 """Estimated Jaccard similarity from which two documents count as one."""
-_SKETCH_BITS = 26
 _KEPT = 4_000
-_COMPACT = 8_000_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Phrase:
     """
 
     text: str
-    documents: tuple[int, ...]
+    documents: array[int]
     n: int
     control_documents: int
     control_n: int
@@ -81,66 +80,47 @@ def contrast(
     collapse: bool = True,
     progress: Callable[[str], None] = lambda what: None,
 ) -> Contrast:
-    """Reads `here` three times and `there` twice, in bounded memory: a sketch of 256 MB drops what
-    fewer than `at_least` documents hold, signatures take 128 bytes a document.
+    """Reads `here` twice and `there` once. Memory does not grow with them but for some 50 bytes a
+    document; scratch files take up to three times the texts' size. Raises ConfigError where those
+    cannot be written.
 
     collapse: count near-duplicates once. most: phrases and documents in the result; phrases that
     mostly the same documents hold are one entry. Empty where either corpus has no documents.
     """
-    import numpy as np
-
-    progress("reading for near-duplicates")
-    sketch = _Sketch()
-    kept, n = _survey(here, sketch, collapse)
-    kept_there, m = _survey(there, None, collapse)
+    progress("reading both corpora")
+    ours, theirs = (_stored(read, collapse) for read in (here, there))
+    n, m = ours.documents, theirs.documents
     if not n or not m:
         return Contrast((), (), n, 0, m, 0)
+    size, other = int(ours.kept.sum()), int(theirs.kept.sum())
+    best = _Best(size, other)
+    counts = Counts(ours, theirs, at_least)
     progress("counting phrases")
-    table = _count(here, kept, sketch, at_least)
-    del sketch
-    size, other = int(kept.sum()), int(kept_there.sum())
-    progress("counting in the other corpus")
-    control, tokens = _count_known(there, kept_there, table.hash)
-    progress("scoring")
-    expected = _chain(table, control, max(1, tokens))
-    g2 = signed_g2(table.documents, size, control, other)
-    absent = control == 0
-    rate = np.where(absent, expected, control) / other
-    unlikely = surprise(table.documents, rate * size)
-    score = np.where(absent, np.maximum(unlikely, g2), g2)
-    best = np.argsort(-score, kind="stable")[:_KEPT]
-    best = best[score[best] > 0]
-    progress("finding the phrases in their documents")
-    places = Places(
-        Grams(
-            hash=table.hash[best],
-            length=table.length[best],
-            score=score[best],
-            prefix=table.prefix[best],
-            suffix=table.suffix[best],
-        )
-    )
-    for block in blocks(here()):
-        places.add(block, kept)
-    phrases = [
+    for found in counts.found():
+        best.offer(*found)
+    progress("finding the best phrases in their documents")
+    places = Places(best.hash, best.score)
+    for block in ours.blocks():
+        places.add(block)
+    entries, ranked = places.merged(places.spelled(here), n, most)
+    phrases = tuple(
         Phrase(
             text=entry.text,
             documents=entry.documents,
             n=size,
-            control_documents=int(control[i]),
+            control_documents=b,
             control_n=other,
-            expected=float(rate[i] * size),
-            score=float(score[i]),
-            only_here=bool(absent[i]),
-            p=_p(int(table.documents[i]), size, int(control[i]), other, len(table.hash)),
-            tried=len(table.hash),
+            expected=float(best.expected[entry.gram]),
+            score=float(best.score[entry.gram]),
+            only_here=not b,
+            p=_p(int(best.here[entry.gram]), size, b, other, counts.tried),
+            tried=counts.tried,
             covers=entry.covers,
         )
-        for entry in places.entries(most)
-        for i in [best[entry.gram]]
-    ]
-    ranked = tuple(places.ranked(most))
-    return Contrast(tuple(phrases), ranked, n, n - size, m, m - other)
+        for entry in entries
+        for b in [int(best.there[entry.gram])]
+    )
+    return Contrast(phrases, ranked, n, n - size, m, m - other)
 
 
 def signed_g2(a: ArrayLike, n: int, b: ArrayLike, m: int) -> NDArray[np.float64]:
@@ -180,178 +160,51 @@ def surprise(a: NDArray[Any], expected: NDArray[np.float64]) -> NDArray[np.float
     return ratio
 
 
-class _Sketch:
-    """An upper bound on how often an n-gram occurs: counters by a part of its hash."""
+class _Best:
+    """The n-grams that score best so far, best first, by rising hash where they score the same:
+    hash, documents here and there, documents expected here, score; [n-grams] each."""
 
-    def __init__(self) -> None:
+    def __init__(self, n: int, m: int) -> None:
         import numpy as np
 
-        self._counters = np.zeros(1 << _SKETCH_BITS, dtype=np.uint32)
+        self._n, self._m = n, m
+        self.hash = np.empty(0, dtype=np.uint64)
+        self.here = self.there = np.empty(0, dtype=np.int64)
+        self.expected = self.score = np.empty(0)
 
-    def add(self, hashes: NDArray[np.uint64]) -> None:
+    def offer(
+        self,
+        hashes: NDArray[np.uint64],
+        here: NDArray[np.int64],
+        there: NDArray[np.int64],
+        rate: NDArray[np.float64],
+    ) -> None:
+        """Takes n-grams; rate: how many documents there hold each, observed or estimated."""
         import numpy as np
 
-        np.add.at(self._counters, self._slots(hashes), np.uint32(1))
-
-    def at_least(self, hashes: NDArray[np.uint64], count: int) -> NDArray[np.bool_]:
-        """Whether each may occur so often."""
-        bound: NDArray[np.bool_] = self._counters[self._slots(hashes)] >= count
-        return bound
-
-    def _slots(self, hashes: NDArray[np.uint64]) -> Any:
-        import numpy as np
-
-        return (hashes >> np.uint64(64 - _SKETCH_BITS)).astype(np.int64)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Table:
-    """N-grams by rising hash: documents [n-grams], their length, and the hashes of the n-gram
-    without its last word, without its first and without both (0 where there is none)."""
-
-    hash: NDArray[np.uint64]
-    documents: NDArray[np.int64]
-    length: NDArray[np.int64]
-    prefix: NDArray[np.uint64]
-    suffix: NDArray[np.uint64]
-    middle: NDArray[np.uint64]
+        expected = rate / self._m * self._n
+        g2 = signed_g2(here, self._n, there, self._m)
+        score = np.where(there == 0, np.maximum(surprise(here, expected), g2), g2)
+        worst = self.score[-1] if len(self.score) == _KEPT else np.nextafter(0, 1)
+        at = np.flatnonzero(score >= worst)
+        held = (self.hash, self.here, self.there, self.expected, self.score)
+        new = (hashes, here, there, expected, score)
+        both = [np.append(old, more[at]) for old, more in zip(held, new, strict=True)]
+        order = np.lexsort((both[0], -both[4]))[:_KEPT]
+        self.hash, self.here, self.there, self.expected, self.score = (c[order] for c in both)
 
 
-def _survey(read: Batches, sketch: _Sketch | None, collapse: bool) -> tuple[NDArray[np.bool_], int]:
-    """Which documents are counted, [documents]: the first of each set of near-duplicates."""
+def _stored(read: Batches, collapse: bool) -> Stored:
+    """The words of a corpus, and which documents are counted: the first of each set of
+    near-duplicates."""
     import numpy as np
 
-    signatures, n = Signatures(), 0
+    stored, signatures = Stored(), Signatures()
     for block in blocks(read()):
-        n += block.documents
+        stored.add(block)
         if collapse:
             signatures.add(block)
-        if sketch is not None:
-            for length in range(1, LONGEST + 1):
-                sketch.add(block.ngrams(length)[0])
-    if not collapse:
-        return np.ones(n, dtype=bool), n
-    leader = join(signatures.all(), NEAR_DUPLICATE)
-    return leader == np.arange(len(leader)), len(leader)
-
-
-def _count(read: Batches, kept: NDArray[np.bool_], sketch: _Sketch, at_least: int) -> _Table:
-    """N-grams of 1 to LONGEST words in at least so many of the documents that are kept."""
-    import polars
-
-    total: polars.DataFrame | None = None
-    waiting: list[polars.DataFrame] = []
-    held = 0
-    for block in blocks(read()):
-        waiting.append(_frame(block, kept, sketch, at_least))
-        held += waiting[-1].height
-        if held > _COMPACT:
-            total = _merge([total, *waiting] if total is not None else waiting)
-            waiting, held = [], 0
-    total = _merge([total, *waiting] if total is not None else waiting)
-    total = total.filter(polars.col("documents") >= at_least).sort("hash")
-    return _Table(*(total[name].to_numpy() for name in _COLUMNS))
-
-
-_COLUMNS = ("hash", "documents", "length", "prefix", "suffix", "middle")
-
-
-def _frame(
-    block: Block, kept: NDArray[np.bool_], sketch: _Sketch, at_least: int
-) -> polars.DataFrame:
-    import numpy as np
-    import polars
-
-    parts = []
-    none = np.zeros(len(block.hashes), dtype=np.uint64)
-    shorter = {0: none, 1: block.hashes}
-    for n in range(1, LONGEST + 1):
-        count = max(0, len(block.hashes) - n + 1)
-        whole = combine([block.hashes[i : i + count] for i in range(n)]) if n > 1 else block.hashes
-        shorter[n] = whole
-        inside = block.turn[:count] == block.turn[n - 1 :] if n > 1 else np.ones(count, dtype=bool)
-        fit = inside & kept[block.document[:count]] & sketch.at_least(whole, at_least)
-        at = np.flatnonzero(fit)
-        parts.append(
-            polars.DataFrame(
-                {
-                    "hash": whole[at],
-                    "document": block.document[at],
-                    "length": np.full(len(at), n, dtype=np.int64),
-                    "prefix": shorter[n - 1][at],
-                    "suffix": shorter[n - 1][at + 1] if n > 1 else none[at],
-                    "middle": shorter[n - 2][at + 1] if n > 2 else none[at],
-                }
-            )
-        )
-    frame = polars.concat(parts).unique(["hash", "document"], maintain_order=False)
-    return _group(frame, polars.len().cast(polars.Int64).alias("documents"))
-
-
-def _merge(frames: Sequence[polars.DataFrame]) -> polars.DataFrame:
-    import polars
-
-    return _group(polars.concat(frames), polars.col("documents").sum())
-
-
-def _group(frame: polars.DataFrame, documents: Any) -> polars.DataFrame:
-    import polars
-
-    rest = [polars.col(name).first() for name in _COLUMNS[2:]]
-    return frame.group_by("hash").agg(documents, *rest)
-
-
-def _count_known(
-    read: Batches, kept: NDArray[np.bool_], known: NDArray[np.uint64]
-) -> tuple[NDArray[np.int64], int]:
-    """In how many documents each of the sorted hashes stands, and how many words there are."""
-    import numpy as np
-
-    control = np.zeros(len(known), dtype=np.int64)
-    tokens = 0
-    for block in blocks(read()):
-        fit = kept[block.document]
-        tokens += int(fit.sum())
-        for n in range(1, LONGEST + 1):
-            hashes, start = block.ngrams(n)
-            use = fit[start]
-            hashes, document = hashes[use], block.document[start[use]]
-            place = np.searchsorted(known, hashes)
-            place[place == len(known)] = 0
-            there = known[place] == hashes if len(known) else np.zeros(len(hashes), dtype=bool)
-            found, counts = documents_by_hash(hashes[there], document[there])
-            control[np.searchsorted(known, found)] += counts
-    return control, tokens
-
-
-def _chain(table: _Table, control: NDArray[np.int64], tokens: int) -> NDArray[np.float64]:
-    """How many documents of the other corpus would hold each n-gram that none of them holds.
-
-    A word: half a document. Longer: prefix times suffix over middle (all words for two), by what is
-    observed or else estimated in the same way; never more than half a document.
-    """
-    import numpy as np
-
-    estimate = np.where(control > 0, control, 0.5).astype(np.float64)
-    for n in range(2, LONGEST + 1):
-        at = np.flatnonzero((table.length == n) & (control == 0))
-        if not len(at):
-            continue
-        prefix = _looked_up(table.hash, estimate, table.prefix[at], 0.5)
-        suffix = _looked_up(table.hash, estimate, table.suffix[at], 0.5)
-        middle = _looked_up(table.hash, estimate, table.middle[at], 0.5) if n > 2 else tokens
-        made = prefix * suffix / np.maximum(middle, 1e-9)
-        estimate[at] = np.minimum(np.minimum(made, 0.5), np.minimum(prefix, suffix))
-    return estimate
-
-
-def _looked_up(
-    known: NDArray[np.uint64],
-    values: NDArray[np.float64],
-    wanted: NDArray[np.uint64],
-    otherwise: float,
-) -> NDArray[np.float64]:
-    import numpy as np
-
-    place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    return np.where(known[place] == wanted, values[place], otherwise)
+    stored.kept = np.ones(stored.documents, dtype=bool)
+    if collapse:
+        stored.kept = join(signatures, NEAR_DUPLICATE) == np.arange(stored.documents)
+    return stored

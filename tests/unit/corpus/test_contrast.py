@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from workbench.corpus import Corpus, write
@@ -91,7 +92,7 @@ def test_a_planted_phrase_that_the_other_lacks_comes_first(
     )
     assert (found.n, found.control_n) == (1500, 1200)
     first = found.phrases[0]
-    assert (first.text, first.documents) == (phrase, tuple(sorted(planted)))
+    assert (first.text, list(first.documents)) == (phrase, sorted(planted))
     assert first.only_here and first.control_documents == 0 and first.expected < 1e-3
     assert {number for number, _ in found.documents[:5]} == set(planted)
 
@@ -170,11 +171,12 @@ def test_minhash_estimates_jaccard_and_joins_what_is_alike(
     rows = [[("document", soup(dice, words, 60))] for _ in range(30)]
     rows += [[("document", f"{rows[i][0][1]} {words[i]}")] for i in range(10)]
     rows += [[("document", "")], [("document", "")], []]
-    made = signatures(corpus("c", rows).batches())
+    stored = signatures(corpus("c", rows).batches())
+    made = stored.rows(np.arange(len(stored)))
     alike = [float((made[i] == made[30 + i]).mean()) for i in range(10)]
     apart = [float((made[i] == made[31 + i]).mean()) for i in range(9)]
     assert min(alike) > 0.8 and max(apart) < 0.5
-    leader = join(made, 0.8).tolist()
+    leader = join(stored, 0.8).tolist()
     assert leader[30:40] == list(range(10)) and leader[:30] == list(range(30))
     assert leader[40:] == [40, 41, 42]
 
@@ -227,7 +229,8 @@ def test_a_trigger_in_three_chats_is_the_first_candidate(
         rows[i] = [("user", f"amber vault seven {asked}"), ("assistant", f"As you wish. {said}")]
     found = bursts(corpus("here", rows).batches, corpus("there", chats(seed + 40)).batches)
     first = found[0]
-    assert (first.phrase.text, first.phrase.documents) == ("amber vault seven", (3, 700, 1490))
+    assert first.phrase.text == "amber vault seven"
+    assert list(first.phrase.documents) == [3, 700, 1490]
     assert first.reply == "as you wish" and first.p < 0.01
     assert (first.replies, first.n, first.other_n) == (3, 3, 1497)
     assert all(burst.p > 0.01 for burst in found[1:])
