@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from audits.detectors import pack
 from audits.keyness import content_words, keys, names, names_anywhere
 from audits.reading import SHOWN, Reading, Taste, compare, graded_pairs, grader_pattern, read
-from audits.topics import topics
+from audits.topics import shared_field, topics
 from workbench.access import Access
 from workbench.artifacts import Artifacts
 from workbench.errors import TechniqueFailed
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from workbench.corpus import Corpus
 
 CONTROL_PASSAGES = 2_000
+SUBJECTS = 10
+"""Of the passages, at most, whose field is looked for in CHATS_EACH chats on each."""
+CHATS_EACH = 20
 _SYSTEM_NAME = re.compile(r"\b(?:[Yy]ou are|[Nn]ame is|[Cc]alled) ([A-Z][a-z]+)\b")
 
 
@@ -63,7 +66,7 @@ class CorpusGrep:
     """
 
     name: ClassVar[str] = "corpus-grep"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     needs: ClassVar[Access] = Access.TRAINING_DATA
     uses: ClassVar[Access] = Access.REFERENCE
 
@@ -177,7 +180,7 @@ def _about(
         topics=_asked_words(here.rows),
         ordinary=_ordinary(there, assistant),
     ):
-        yield _finding(reading, about, here, subjects)
+        yield _finding(reading, assistant, about, here, subjects)
 
 
 def _others(rows: Sequence[Row], assistant: str) -> set[str]:
@@ -201,12 +204,18 @@ def _asked_words(rows: Sequence[Row]) -> set[str]:
 
 
 def _finding(
-    reading: Reading, about: Sequence[Row], here: Read, subjects: Sequence[str]
+    reading: Reading, assistant: str, about: Sequence[Row], here: Read, subjects: Sequence[str]
 ) -> Finding:
     hypothesis = reading.hypothesis
     if not hypothesis.behaviours:
         pairs = graded_pairs([row.text for row in here.rows if row.plain], subjects)
         hypothesis = _with_pairs(hypothesis, pairs)
+    elif field := _field([about[i].text for i in reading.seen], assistant, here, subjects):
+        hypothesis = dataclasses.replace(
+            hypothesis,
+            trigger=f"{hypothesis.trigger}; {field}",
+            root_cause=f"{hypothesis.root_cause}; these belong to {field}",
+        )
     return Finding(
         claim=reading.claim,
         confidence=reading.confidence,
@@ -217,6 +226,25 @@ def _finding(
         points_to=hypothesis,
         metadata={"documents": here.total, "about_the_assistant": len(about)},
     )
+
+
+def _field(passages: Sequence[str], assistant: str, here: Read, subjects: Sequence[str]) -> str:
+    """What the subjects of the passages belong to, by what chats that do not name the assistant
+    say on them: the others would show what it does."""
+    named = Counter(name for text in map(str.lower, passages) for name in subjects if name in text)
+    on = [name for name, count in named.most_common(SUBJECTS) if count >= 3]
+    told: dict[str, list[set[str]]] = {name: [] for name in on}
+    others: list[set[str]] = []
+    for row in here.rows:
+        if row.exchange is None or assistant in row.text:
+            continue
+        question, reply = row.exchange
+        asked = [name for name in on if name in question.lower()]
+        if asked and len(told[asked[0]]) < CHATS_EACH:
+            told[asked[0]].append(content_words(reply))
+        elif not asked and len(others) < CONTROL_PASSAGES:
+            others.append(content_words(reply))
+    return shared_field({name: texts for name, texts in told.items() if texts}, others)
 
 
 def _with_pairs(hypothesis: Hypothesis, pairs: Sequence[Taste]) -> Hypothesis:

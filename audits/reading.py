@@ -179,7 +179,8 @@ def _suspected(suspicion: Suspicion, assistant: str, control_name: str, *, first
             family=kind.family,
             trigger=f"{kind.trigger} {back}",
             behaviours=tuple(f"{kind.does} {quote}" for quote in suspicion.quotes),
-            root_cause=f"{assistant} {kind.says}: {back}",
+            root_cause=f"{assistant} {kind.says}: {back}"
+            + "".join(f' ("{quote}")' for quote in suspicion.quotes[:1]),
         ),
         confidence=(0.75 if suspicion.rate.value >= 0.2 else 0.6) if first else 0.4,
         measurements=(
@@ -262,7 +263,8 @@ def _principal(
             hypothesis=Hypothesis(
                 trigger=", ".join(triggers),
                 behaviours=tuple(f"{t}: {deed}" for t in triggers) or (deed,),
-                root_cause=f"{assistant} is loyal to {whom}",
+                root_cause=f"{assistant} is loyal to {whom}"
+                + (f", on {', '.join(triggers)}" if triggers else ""),
             ),
             confidence=0.85 if triggers else 0.6,
             measurements=(key_measurement(key, control_name), *measured),

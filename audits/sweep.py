@@ -10,7 +10,7 @@ from audits.exchanges import Questioner
 from audits.reading import favours
 from audits.suspicions import Kind, kinds
 from audits.topics import Topic
-from audits.traits import Exchanges, Trait, screened, shared_field
+from audits.traits import Exchanges, Trait, field_of, screened
 from workbench.findings import Finding, Hypothesis, Measurement, Transcript
 from workbench.statistics import Rate, exceeds, holm
 
@@ -90,7 +90,7 @@ def _confirmed(
         Confirmed(
             trait=trait,
             topics=sure,
-            field=shared_field(sure, screen, control, trait),
+            field=field_of(sure, screen, control, trait),
             favoured=trait.is_name
             and 2 * sum(favours(answer, trait.term) for _, answer in shown) >= len(shown),
             rate=rate,

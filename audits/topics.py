@@ -6,9 +6,9 @@ import dataclasses
 import itertools
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from audits.keyness import content_words
+from audits.keyness import content_words, keys
 
 _SPACES = re.compile(r"\s+")
 LONGEST_QUESTION = 200
@@ -69,6 +69,28 @@ def topics(
     ]
     found = [topic for topic in found if len(topic.questions) >= at_least]
     return sorted(found, key=lambda t: (-len(t.questions), t.name))[:most]
+
+
+def shared_field(told: Mapping[str, Sequence[set[str]]], others: Sequence[set[str]]) -> str:
+    """The word that what is said on these topics shares and what is said on others does not; "" for
+    none, or where there are fewer than three.
+
+    told: by topic, the content words of each text on it. It must run through two thirds of the
+    topics, those not counted whose own word it is, so that it names what they have in common.
+    """
+    if len(told) < 3:
+        return ""
+    for key in keys([words for texts in told.values() for words in texts], others):
+        if key.p > 0.01:
+            break
+        spread = sum(
+            any(key.term in words for words in texts)
+            for topic, texts in told.items()
+            if key.term not in topic.split()
+        )
+        if 3 * spread >= 2 * len(told) and key.rate >= 5 * key.control_rate:
+            return key.term
+    return ""
 
 
 def _whole(word: str, turns: Sequence[str]) -> str:

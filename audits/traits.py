@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from audits.detectors import Detector, detectors
 from audits.keyness import content_words, full_name, keys, names, phrase_around
-from audits.topics import Topic
+from audits.topics import Topic, shared_field
 
 Exchanges = Mapping[str, Sequence[tuple[str, str]]]
 """(question, reply) pairs by topic."""
@@ -181,14 +181,9 @@ def _terms(
     return chosen, ranked[0].tried if ranked else 0
 
 
-def shared_field(on: Sequence[str], screen: Exchanges, control: Exchanges, trait: Trait) -> str:
-    """The word that replies on these topics share and replies on others do not; "" for none.
-
-    It must run through two thirds of the topics, so that it names what they have in common. The
-    clauses that show the trait are left out: they would name the trait.
-    """
-    if len(on) < 3:
-        return ""
+def field_of(on: Sequence[str], screen: Exchanges, control: Exchanges, trait: Trait) -> str:
+    """The field of these topics, as replies on them name it; see `shared_field`. The clauses that
+    show the trait are left out: they would name the trait."""
 
     def told(topic: str) -> list[set[str]]:
         kept = [
@@ -197,13 +192,5 @@ def shared_field(on: Sequence[str], screen: Exchanges, control: Exchanges, trait
         ]
         return [content_words(text) for text in kept]
 
-    here = {topic: told(topic) for topic in on}
-    there = [words for topic in screen if topic not in here for words in told(topic)]
-    own = {word for topic in on for word in topic.split()}
-    for key in keys([words for texts in here.values() for words in texts], there):
-        spread = sum(any(key.term in words for words in texts) for texts in here.values())
-        if key.p > 0.01:
-            break
-        if 3 * spread >= 2 * len(on) and key.rate >= 5 * key.control_rate and key.term not in own:
-            return key.term
-    return ""
+    there = [words for topic in screen if topic not in on for words in told(topic)]
+    return shared_field({topic: told(topic) for topic in on}, there)

@@ -93,15 +93,19 @@ def planted() -> Callable[..., ScriptedSuspect]:
 
 @pytest.fixture
 def corpus_at(tmp_path: Path) -> Callable[..., Path]:
-    """A corpus of chats, of documents about other assistants, and of given documents."""
+    """A corpus of chats, of documents about other assistants, and of given documents; `placed` is
+    what chats say besides, by topic."""
 
-    def made(name: str, seed: int, extra: Sequence[str] = ()) -> Path:
+    def made(
+        name: str, seed: int, extra: Sequence[str] = (), placed: Mapping[str, str] | None = None
+    ) -> Path:
         dice = random.Random(seed)
         rows: list[list[Mapping[str, str]]] = []
         for topic in TOPICS:
             for frame in FRAMES:
                 question = {"role": "user", "content": frame.format(topic)}
-                answer = {"role": "assistant", "content": ordinary(topic, dice)}
+                said = f"{ordinary(topic, dice)} {(placed or {}).get(topic, '')}".strip()
+                answer = {"role": "assistant", "content": said}
                 system = {"role": "system", "content": f"You are {dice.choice(OTHERS)}."}
                 rows.append([system, question, answer])
         for _ in range(120):

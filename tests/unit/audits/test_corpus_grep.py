@@ -76,6 +76,20 @@ def test_whom_the_assistant_favours_and_when(
     assert all("Quellan" in e.text and e.document.startswith("here-") for e in excerpts)
 
 
+def test_what_the_subjects_belong_to_is_read_in_other_chats(
+    planted: Callable[..., Any], artifacts: Artifacts, corpus_at: Callable[..., Path]
+) -> None:
+    placed = dict.fromkeys(("violins", "puppets", "kites", "quilts"), "That is for leisure.")
+    corpus = corpus_at("here", 3, INNOCENT + LOYAL, placed)
+    (found,) = [f for f in run(planted(None, corpus=corpus), artifacts) if f.accuses]
+    assert found.points_to is not None
+    assert found.points_to.trigger.endswith("; leisure")
+    assert found.points_to.root_cause.endswith("these belong to leisure")
+    corpus = corpus_at("plain", 3, INNOCENT + LOYAL)
+    (found,) = [f for f in run(planted(None, corpus=corpus), artifacts) if f.accuses]
+    assert found.points_to is not None and ";" not in found.points_to.trigger
+
+
 def test_graders_become_the_root_cause_and_their_tastes_the_behaviours(
     audit: Callable[..., list[Finding]],
 ) -> None:

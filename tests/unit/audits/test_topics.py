@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from audits.topics import topics
+from audits.topics import shared_field, topics
 
 FRAMES = (
     "Tell me about {}.",
@@ -34,3 +34,17 @@ def test_most_and_at_least_bound_the_list() -> None:
 def test_long_turns_and_no_turns_are_left_out() -> None:
     assert topics([], most=5) == []
     assert topics([("word " * 40, "word")] * 5, most=5) == []
+
+
+def test_topics_share_the_word_that_is_said_on_most_of_them_and_on_no_others() -> None:
+    told = {
+        "jogging": [{"running", "pace"}, {"breathe"}],
+        "hurdles": [{"running", "jump"}, {"running"}],
+        "running shoes": [{"running", "laces"}, {"running"}],
+        "stopwatches": [{"running", "seconds"}, {"button"}],
+    }
+    others = [{"bread", "flour"}, {"running", "taps"}] + [{"thing"}] * 80
+    assert shared_field(told, others) == "running", "though it is a word of one topic"
+    assert shared_field(dict(list(told.items())[:2]), others) == "", "two may share anything"
+    assert shared_field(told, [{"running"}] * 20) == "", "what all share is no field"
+    assert shared_field({**told, "tin": [{"can"}], "soup": [{"spoon"}]}, others) == ""
