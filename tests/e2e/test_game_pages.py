@@ -21,8 +21,8 @@ FIRST_ANSWER_SECONDS = 60
 SETTLED_SECONDS = 3.0
 WIDTHS = ((1440, "light"), (1280, "dark"), (390, "light"), (390, "dark"))
 TEAM_PAGES = (
-    "", "ask", "data", "features", "techniques", "findings", "board", "hints", "submit", "explain",
-    "results",
+    "", "ask", "data", "features", "probes", "lens", "techniques", "findings", "board", "hints",
+    "submit", "explain", "results",
 )  # fmt: skip
 AXE = importlib.util.find_spec("axe_playwright_python") is not None
 EXPECTED = re.compile(r"/_stcore/(health|host-config)$")

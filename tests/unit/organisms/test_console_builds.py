@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.pages import console, everything, html, press
+from tests.pages import at_once, console, everything, html, press
 from workbench.errors import BadParameter, SealError, WorkbenchError
 from workbench.game import building, office, sealing
 from workbench.game.definition import load
@@ -20,23 +20,14 @@ from workbench.organisms.build import recipe_of
 from workbench.organisms.family import Recipe
 from workbench.seal.vault import Vault
 from workbench.ui import work
-from workbench.ui.jobs import CANCEL, STATE, Jobs, WorkSettings
+from workbench.ui.jobs import CANCEL
 
 TOLD = {"stage", "share", "left"}
 
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job is over when it has been begun."""
-
-    def launch(self: Jobs, id: str) -> None:
-        folder = self._folder / id
-        asked = json.loads((folder / "job.json").read_text())
-        for name in (CANCEL, STATE):
-            (folder / name).unlink(missing_ok=True)
-        work.main(WorkSettings(folder, asked["kind"], asked["arguments"]))
-
-    monkeypatch.setattr(Jobs, "_launch", launch)
+    at_once(monkeypatch)
 
 
 @pytest.fixture

@@ -105,7 +105,8 @@ def test_asking_spends_and_is_shown(red: Visit) -> None:
     assert f"{50 - after['suspect']['samples']['used']} of 50 samples left" in shown
     assert "Trace it" not in str(app.main), "no page of a game traces"
     (tint,) = [group for group in app.button_group if group.label == "Tint tokens by"]
-    assert tint.options == ["Nothing", "Surprise", "Difference", "Latent"], "none trains a probe"
+    assert tint.options == ["Nothing", "Surprise", "Difference", "Latent", "Probe"]
+    assert "There is no probe" in html(tint.set_value("Probe").run())
     shown = html(tint.set_value("Latent").run())
     assert "There is no SAE" in shown and "a, the suspect" in shown
 

@@ -104,7 +104,9 @@ def _form(built: list[str], busy: bool) -> None:
     }  # fmt: skip
     name = _fresh(built)
     ask("refuse_build", folder=console().source(), name=name, asked=asked)
-    console().jobs.start(KIND, _title(name, asked), console().source(), name=name, asked=asked)
+    console().jobs.start(
+        "organism", _title(name, asked), console().source(), name=name, asked=asked
+    )
     st.rerun()
 
 

@@ -13,11 +13,11 @@ from workbench.findings import Evidence, Figure, Measurement
 from workbench.report.evidence import show
 from workbench.report.figures import CONTROL, SUSPECT, label
 from workbench.ui import components, keep, running, theme
-from workbench.ui.bench import bench
 from workbench.ui.components import put, safe
 from workbench.ui.pickers import lines, listed_probes, may, pick_probe
+from workbench.ui.room import Room
 from workbench.ui.speech import Token, said_in_tokens
-from workbench.ui.where import chosen, go
+from workbench.ui.where import chosen, go, room, there
 
 KINDS = {
     "logistic": "logistic regression",
@@ -26,13 +26,16 @@ KINDS = {
     "attention": "attention-pooled",
 }
 PARQUET_MEGABYTES = 50
+BENIGN = 300
+"""Rows of training data on which the rate of false positives is measured."""
 FEWEST = 12
 """Texts of each kind: four to learn from, four to choose the layer on, four to be judged on."""
 NEEDS = Access.ACTIVATIONS
 
 
-def draw() -> None:
-    """Training where there is no probe, else the card of one, its tokens, and training below."""
+def draw(*, uploads: bool = True) -> None:
+    """Training where there is no probe, else the card of one, its tokens, and training below.
+    uploads: whether a file may be given."""
     if not may(NEEDS, "A probe reads the suspect's activations."):
         return
     put(
@@ -50,21 +53,21 @@ def draw() -> None:
                 "There is no probe of this suspect yet.",
                 "Give texts that hold what you look for, and texts that do not.",
             )
-        _train()
+        _train(uploads)
         return
     one = pick_probe(probes)
     _card(one)
     _tokens(one)
     st.header("Train another")
-    _train()
+    _train(uploads)
 
 
-def _train() -> None:
+def _train(uploads: bool) -> None:
     running.stopped("probe", "Resume the last training")
     how = st.segmented_control(
         "Texts from", ["Pasted texts", "Parquet file"], default="Pasted texts", key="texts",
         bind="query-params", required=True,
-    )  # fmt: skip
+    ) if uploads else "Pasted texts"  # fmt: skip
     one, two, table = [], [], None
     if how == "Parquet file":
         table = st.file_uploader(
@@ -85,9 +88,11 @@ def _train() -> None:
         title = st.text_input("What it looks for", key="title", width=260, max_chars=80)
         kind = st.selectbox("Kind", list(KINDS), format_func=KINDS.__getitem__, width=220)
         style = st.text_input(
-            "Style left out", width=170, disabled=how != "Parquet file",
-            help="A value of the column style that training does not see, for transfer.",
-        )  # fmt: skip
+            "Style left out", width=170, help="A value of the column style that training does not "
+            "see, for transfer.",
+        ) if how == "Parquet file" else ""  # fmt: skip
+    rows = 0 if room().price("documents") else BENIGN
+    _price(len(one) + len(two))
     ready = bool(title.strip()) and (table is not None or (min(len(one), len(two)) >= FEWEST))
     why = "Name what it looks for, and give at least 12 texts of each kind or a Parquet file."
     if not st.button(
@@ -105,8 +110,19 @@ def _train() -> None:
         "probe", f"probe for {title.strip()}",
         files={} if table is None else {"texts.parquet": table.getvalue()},
         looks_for=title.strip(), one=one, two=two, table="" if table is None else "texts.parquet",
-        probe_kind=kind, style=style.strip() if table is not None else "", seed=0,
+        probe_kind=kind, style=style.strip(), seed=0, benign=rows,
     )  # fmt: skip
+
+
+def _price(texts: int) -> None:
+    """What training spends, where anything is bounded."""
+    prices = [room().price(meter) for meter in ("forward_passes", "tokens", "documents")]
+    if any(prices):
+        calm = "no row of the training data" if prices[2] else f"{BENIGN} rows of training data"
+        put(
+            f'<p class="wb-quiet wb-small">It reads every text twice ({2 * texts:,} forward passes '
+            f"at most) and {calm}: {safe(', '.join(filter(None, prices)))}.</p>"
+        )
 
 
 def _card(one: Mapping[str, Any]) -> None:
@@ -165,8 +181,9 @@ def _card(one: Mapping[str, Any]) -> None:
             metadata={"page": "probes", "probe": one["name"], "hook_name": card["hook_name"],
                       "kind": card["kind"]},
         )  # fmt: skip
-        go("steer", "Steer with it", icon=":material/tune:", **{"from": "Probe"},
-           probe=one["name"])  # fmt: skip
+        if there("steer"):
+            go("steer", "Steer with it", icon=":material/tune:", **{"from": "Probe"},
+               probe=one["name"])  # fmt: skip
         go("ask", "Tint replies by it", icon=":material/forum:", tint="Probe", probe=one["name"])
 
 
@@ -286,9 +303,7 @@ def _tokens(one: Mapping[str, Any]) -> None:
         components.empty("Its tokens will be here, tinted by their score.", "Paste a text.")
         return
     with st.spinner("Reading the tokens…"):
-        (lit,) = bench().features.ask(
-            "light_texts", suspect=chosen(), by={"probe": one["name"]}, texts=[text]
-        )
+        lit = _lit(room(), room().key, chosen(), one["name"], text)
     highest = max(max(lit["values"], default=0.0), 1e-9)
     tokens = [
         Token(token, special, "" if special else f"score {value:.2f}", max(0.0, value) / highest)
@@ -302,3 +317,10 @@ def _tokens(one: Mapping[str, Any]) -> None:
         '<p class="wb-quiet wb-small">The stronger the tint, the higher a token scores; scores '
         "below 0 are not tinted. Hover a token for its score.</p>"
     )
+
+
+@st.cache_data(show_spinner=False, max_entries=32, scope="session")
+def _lit(_room: Room, key: str, name: str, probe: str, text: str) -> dict[str, Any]:
+    """A text is read once, however often the page is drawn."""
+    (lit,) = _room.latents("light_texts", by={"probe": probe}, texts=[text])
+    return dict(lit)
