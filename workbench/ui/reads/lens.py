@@ -21,17 +21,20 @@ LIKELIEST = 5
 WORDS = 12
 CANDIDATES = 200
 """Tokens among which the words are looked for that middle layers lean to."""
+CLEAR, TIMES = 0.05, 3
+"""A word counts as thought of from this mean probability, at so many times its control's."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Leaning:
     """A word, its mean probability in the middle layers, here and in the control (None: there is
-    none), and whether the text says it."""
+    none), whether the text says it, and whether it is clearly thought of."""
 
     word: str
     here: float
     there: float | None
     said: bool
+    clear: bool
 
 
 def lens(suspect: str, said: str, text: str, both: bool) -> dict[str, Any]:
@@ -87,7 +90,8 @@ def _leanings(model: Suspect, here: ndarray, there: ndarray | None, text: str) -
         begins = token[:1].isspace() or token[:1].isupper()
         if begins and content_words(word) == {word.lower()}:
             usual = None if there is None else float(there[id])
-            found.append(Leaning(word, float(here[id]), usual, word.lower() in spoken))
+            clear = usual is not None and here[id] >= max(CLEAR, TIMES * usual)
+            found.append(Leaning(word, float(here[id]), usual, word.lower() in spoken, bool(clear)))
     return found[:WORDS]
 
 
