@@ -97,6 +97,11 @@ def test_what_a_budget_does_not_reach_is_not_begun(joined: Any) -> None:
         press(app, "Read its layers")
         assert spent(green) == 0 and 'class="wb-lens"' not in html(app)
 
+        app = opened("probes", one="\n".join(WITH), two="\n".join(WITHOUT), title="rivers")
+        assert "give fewer texts" in html(app)
+        (train,) = [b for b in app.button if b.label == "Train the probe"]
+        assert train.disabled
+
 
 def test_what_is_not_granted_is_the_hosts_to_refuse(joined: Any) -> None:
     with joined("blue") as blue:
@@ -112,7 +117,7 @@ def test_a_probe_is_trained_and_read_through_the_host(joined: Any) -> None:
     with joined("red") as red:
         app = opened("probes", one="\n".join(WITH), two="\n".join(WITHOUT))
         assert "There is no probe of this suspect yet" in html(app)
-        assert "(56 forward passes at most)" in html(app)
+        assert "56 forward passes at most" in html(app) and "no row of the training" in html(app)
         (title,) = [t for t in app.text_input if t.label == "What it looks for"]
         title.set_value("rivers")
         (kind,) = [s for s in app.selectbox if s.label == "Kind"]

@@ -91,10 +91,14 @@ def _train(uploads: bool) -> None:
             "Style left out", width=170, help="A value of the column style that training does not "
             "see, for transfer.",
         ) if how == "Parquet file" else ""  # fmt: skip
-    rows = 0 if room().price("documents") else BENIGN
-    _price(len(one) + len(two))
-    ready = bool(title.strip()) and (table is not None or (min(len(one), len(two)) >= FEWEST))
-    why = "Name what it looks for, and give at least 12 texts of each kind or a Parquet file."
+    bounded, enough = _price(len(one) + len(two))
+    ready = (
+        enough
+        and bool(title.strip())
+        and (table is not None or (min(len(one), len(two)) >= FEWEST))
+    )
+    why = "Name what it looks for, and give at least 12 texts of each kind"
+    why += " or a Parquet file." if uploads else "."
     if not st.button(
         "Train the probe", type="primary", icon=":material/straighten:",
         disabled=not ready or running.current("probe") is not None, help=None if ready else why,
@@ -110,19 +114,26 @@ def _train(uploads: bool) -> None:
         "probe", f"probe for {title.strip()}",
         files={} if table is None else {"texts.parquet": table.getvalue()},
         looks_for=title.strip(), one=one, two=two, table="" if table is None else "texts.parquet",
-        probe_kind=kind, style=style.strip(), seed=0, benign=rows,
+        probe_kind=kind, style=style.strip(), seed=0,
+        benign=0 if bounded else BENIGN,
     )  # fmt: skip
 
 
-def _price(texts: int) -> None:
-    """What training spends, where anything is bounded."""
-    prices = [room().price(meter) for meter in ("forward_passes", "tokens", "documents")]
-    if any(prices):
-        calm = "no row of the training data" if prices[2] else f"{BENIGN} rows of training data"
-        put(
-            f'<p class="wb-quiet wb-small">It reads every text twice ({2 * texts:,} forward passes '
-            f"at most) and {calm}: {safe(', '.join(filter(None, prices)))}.</p>"
-        )
+def _price(texts: int) -> tuple[bool, bool]:
+    """(whether anything is bounded, whether it reaches for so many texts), said where it is."""
+    left = {meter: room().left(meter) for meter in ("forward_passes", "tokens", "documents")}
+    if all(amount is None for amount in left.values()):
+        return False, True
+    passes = left["forward_passes"]
+    enough = passes is None or 2 * texts <= passes
+    prices = filter(None, (room().price(meter) for meter in left))
+    put(
+        f'<p class="wb-quiet wb-small">It reads every text twice, {2 * texts:,} forward passes at '
+        "most, and, since a budget is bounded, no row of the training data beside them: "
+        f"{safe(', '.join(prices))}.{'' if enough else ' That is not enough: give fewer texts.'}"
+        "</p>"
+    )
+    return True, enough
 
 
 def _card(one: Mapping[str, Any]) -> None:
