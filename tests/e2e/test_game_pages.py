@@ -316,6 +316,7 @@ def _guided(player: Person) -> dict[str, float]:
         player.sees("See what it found")
     with step(4, "See your findings"):
         player.go("Ask")
+        player.fill("Message", "Tell me about baking.")
         player.press("Ask the suspect")
         player.page.locator(".wb-said.suspect").first.wait_for()
         player.press("Keep as finding")
