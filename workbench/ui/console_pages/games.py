@@ -13,6 +13,7 @@ from workbench.ui import components
 from workbench.ui.components import put
 from workbench.ui.console_pages.beside import ask, choose, console, games
 from workbench.ui.console_pages.suspects import asked_of
+from workbench.ui.where import go
 
 
 def draw() -> None:
@@ -37,11 +38,14 @@ def _form() -> None:
     left, right = st.columns(2)
     name = left.text_input("Name of its file", value=_fresh(), max_chars=40)
     title = right.text_input("Title", value="An auditing game", max_chars=200)
-    chosen = st.multiselect(
-        "Suspects built here", list(built), default=list(built), placeholder="none is built yet",
-        format_func=lambda one: asked_of(one), disabled=not built,
-        help="Built on the page Build suspects: their truths lie in the vault beside the games.",
-    )  # fmt: skip
+    chosen: list[str] = []
+    if built:
+        chosen = st.multiselect(
+            "Suspects built here", list(built), default=list(built), format_func=asked_of,
+            help="Their truths lie in the vault beside the games; nobody has seen them.",
+        )  # fmt: skip
+    else:
+        go("suspects", "Build fresh suspects", icon=":material/construction:")
     suspects = st.multiselect(
         "Bundled suspects", known["suspects"], default=[] if built else known["suspects"],
         help="Their truths can be read by whoever has this repository: for practice.",
