@@ -91,7 +91,7 @@ class _Outside:
 
 def opened(page: str = "brief", *, team: Any = None, **query: str) -> AppTest:
     """A page in a new session. team: a visit that has begun, where each visitor gives a token."""
-    app = AppTest.from_function(team_script, default_timeout=60, kwargs={"page": page})
+    app = AppTest.from_function(team_script, default_timeout=180, kwargs={"page": page})
     if team is not None:
         app.session_state["_visit"] = team
     return drawn(app, query)

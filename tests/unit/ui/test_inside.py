@@ -40,10 +40,12 @@ def game(llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play
     }
     teams = {team: {"a": seat} for team, seat in seats.items()}
     one = dataclasses.replace(made, suspects=made.suspects[:1], seats=teams, hints=())
-    one = dataclasses.replace(one, call_seconds=300)  # the first one loads the model
+    one = dataclasses.replace(one, call_seconds=300)
     with hosting(one, {"a": SuspectFiles(str(llama))}, {"a": OBJECTIVE}) as host:
         with organiser.board_of(one) as board:
             tokens = {team: organiser.invite(board, team) for team in teams}
+        suspect = Suspect.load(f"{host.url}/suspects/a", token=tokens["red"])
+        list(suspect.activations(["now it is loaded"], [suspect.residual_hook(0)]))
         yield Played(one, host, tokens)
 
 
