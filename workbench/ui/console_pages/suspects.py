@@ -50,7 +50,7 @@ def draw() -> None:
         jobs = _jobs()
         put(
             components.table(
-                ["suspect", "asked for", "built (UTC)", "commitment to its truth"],
+                ["suspect", "asked for", "begun (UTC)", "commitment to its truth"],
                 ([row["name"], *_told(jobs.get(row["name"]))] for row in rows),
             )
         )
@@ -120,7 +120,7 @@ def _title(name: str, asked: Mapping[str, str | None]) -> str:
 
 
 def _told(job: Job | None) -> list[str]:
-    """What was asked for, when, and the commitment, where its job is still there."""
+    """What was asked for, when it was begun, and the commitment, where its job is still there."""
     if job is None:
         return ["", "", ""]
     commitment = str(console().jobs.result(job.id).get("commitment", ""))
