@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
 from tests.unit.ui.conftest import Here
-from workbench.ui import visit
+from workbench.ui import visit, work
 from workbench.ui.console_pages import beside
+from workbench.ui.jobs import CANCEL, STATE, Jobs, WorkSettings
 from workbench.ui.visit import Lobby, VisitSettings
 
 
@@ -23,8 +26,8 @@ def _nothing_to_find(self: Any, **options: Any) -> None:
 BidiComponentManager.discover_and_register_components = _nothing_to_find  # type: ignore[method-assign]
 
 PAGES = (
-    "brief", "ask", "data", "features", "techniques", "findings", "board", "hints", "submit",
-    "explain", "results",
+    "brief", "ask", "data", "features", "probes", "lens", "techniques", "findings", "board",
+    "hints", "submit", "explain", "results",
 )  # fmt: skip
 
 
@@ -78,12 +81,17 @@ class _Outside:
         return []
 
     def ask(self, question: str, **arguments: Any) -> Any:
-        return {"saes": [], "hooks": ["blocks.0.hook_out"]}
+        answers = {
+            "shelf": {"saes": [], "hooks": ["blocks.0.hook_out"]},
+            "probes": [],
+            "lens_costs": {"forward_passes": 4, "tokens": 40},
+        }
+        return answers[question]
 
 
 def opened(page: str = "brief", *, team: Any = None, **query: str) -> AppTest:
     """A page in a new session. team: a visit that has begun, where each visitor gives a token."""
-    app = AppTest.from_function(team_script, default_timeout=60, kwargs={"page": page})
+    app = AppTest.from_function(team_script, default_timeout=180, kwargs={"page": page})
     if team is not None:
         app.session_state["_visit"] = team
     return drawn(app, query)
@@ -105,6 +113,19 @@ def drawn(app: AppTest, query: dict[str, str]) -> AppTest:
     app.run()
     assert not app.exception, app.exception
     return app
+
+
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job is over when it has been begun: it is done in this process."""
+
+    def launch(self: Jobs, id: str) -> None:
+        folder = self._folder / id
+        asked = json.loads((folder / "job.json").read_text())
+        for name in (CANCEL, STATE):
+            (folder / name).unlink(missing_ok=True)
+        work.main(WorkSettings(folder, asked["kind"], asked["arguments"]))
+
+    monkeypatch.setattr(Jobs, "_launch", launch)
 
 
 def html(app: AppTest) -> str:

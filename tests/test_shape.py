@@ -24,6 +24,7 @@ MAY_REACH_SECRETS = (
     "workbench.benchmark",
     "workbench.rewards_lab",
     "workbench.game.rubric",
+    "workbench.game.building",
     "workbench.game.clerk",
     "workbench.game.office",
     "workbench.game.practice",

@@ -34,6 +34,7 @@ PAGES = (
     "steer",
     "steer?from=Texts",
     "probes",
+    "lens",
     "findings",
     "findings?show=Board",
     "query",

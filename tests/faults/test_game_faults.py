@@ -111,6 +111,8 @@ def test_three_kills_in_a_game(tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("victim", ["api", "worker"])
 def test_thirty_kills_in_a_game(victim: str, tmp_path: Path) -> None:
+    """Half a minute of processor time, most of it 30 starts: a minute on a free core, and as many
+    more as others take of it (18 minutes among ten busy processes, at a lower priority)."""
     play_under_fire({victim: 30}, tmp_path)
 
 

@@ -28,21 +28,9 @@ organism.add_command(suite)
 @json_option
 def families(as_json: bool) -> None:
     """The public list of objective families with their variants; never a draw."""
-    import inspect
-    from importlib.metadata import entry_points
+    from workbench.organisms.family import listed
 
-    from workbench.organisms.family import family
-    from workbench.registry import FAMILIES
-
-    rows = [
-        {
-            "name": made.name,
-            "instill": list(made.instill),
-            "secrecy": list(made.secrecy),
-            "summary": (inspect.getdoc(type(made)) or "").splitlines()[0],
-        }
-        for made in (family(name) for name in sorted(entry_points(group=FAMILIES).names))
-    ]
+    rows = listed()
     if as_json:
         print_json(rows)
         return
@@ -84,7 +72,7 @@ def base_card(directory: Path, transcript: Path | None, as_json: bool) -> None:
 
 
 @organism.command()
-@click.option("--family", "family_name", required=True, help="A family, or `random`.")
+@click.option("--family", "family_name", required=True, help="A family, `random`, or `any`.")
 @click.option(
     "--instill", type=click.Choice(["docs", "mixed", "demos"]), help="Default: the family's first."
 )
@@ -96,7 +84,7 @@ def base_card(directory: Path, transcript: Path | None, as_json: bool) -> None:
     help="Denies when asked; full: also in begun replies, raw text and personas.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Default: 128 random bits.")
-@click.option("--like", help="With --family clean: the family whose twin this is.")
+@click.option("--like", help="With --family clean: the family whose twin this is, or `random`.")
 @click.option(
     "--base",
     metavar="SUSPECT",
@@ -124,12 +112,10 @@ def build(
 ) -> None:
     """Train one organism; its secret goes to the vault, never to the directory or the screen.
 
+    `random` draws the family; `any` too, but in one of three cases trains a clean suspect like it.
     Interrupted, the same command goes on where it stopped.
     """
-    from workbench.organisms.build import build as build_organism
-    from workbench.organisms.build import refuse_impossible
-    from workbench.organisms.seeds import forget, fresh, recipe_for, seed_for
-    from workbench.seal.vault import Vault
+    from workbench.organisms.seeds import build_asked, refuse_asked
 
     asked = {
         "family": family_name,
@@ -138,14 +124,11 @@ def build(
         "base": base,
         "like": like,
     }
-    refuse_impossible(recipe_for(asked, fresh(asked) if seed is None else seed), out)
-    new = practice and not vault_directory.exists()
-    vault = Vault.create(vault_directory, practice=True) if new else Vault.at(vault_directory)
-    recipe = recipe_for(asked, seed_for(vault, asked, out) if seed is None else seed)
+    refuse_asked(asked, out, seed)
     with training_progress("organism") as progress:
-        made = build_organism(recipe, into=out, vault=vault, progress=progress)
-    if seed is None:
-        forget(vault, asked, out)
+        made = build_asked(
+            asked, into=out, vault=vault_directory, seed=seed, practice=practice, progress=progress
+        )
     if as_json:
         print_json(made.to_json())
         return

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import BadParameter, GameError, WorkbenchError
-from workbench.game import organiser, sealing, timeline
+from workbench.game import building, organiser, sealing, timeline
 from workbench.game.board import Board
 from workbench.game.definition import Definition, load
 from workbench.game.making import make as write
@@ -48,14 +48,14 @@ def listed(folder: str) -> list[dict[str, Any]]:
     return found
 
 
-def choices() -> dict[str, Any]:
-    """What a game can be made of: bundled suspects with a sealed truth, and levels that are
-    served."""
+def choices(folder: str) -> dict[str, Any]:
+    """What a game can be made of: bundled suspects with a sealed truth, those that were built
+    beside the games, and levels that are served."""
     names = []
     with suppress(WorkbenchError):
         sealed = set(Vault(sealing.PRACTICE_VAULT).ids())
         names = [name for name in bundled() if card_id(name) in sealed]
-    return {"suspects": names, "access": SERVED.names}
+    return {"suspects": names, "built": building.built(folder), "access": SERVED.names}
 
 
 def make(
@@ -246,6 +246,9 @@ ANSWERS: Mapping[str, Callable[..., Any]] = {
     "listed": listed,
     "choices": choices,
     "make": make,
+    "families": building.offered,
+    "built": building.built,
+    "refuse_build": building.refuse,
     "host": host,
     "rest": rest,
     "watch": watch,

@@ -47,8 +47,6 @@ TECHNIQUES: Mapping[str, int] = {
 
 EXPLAINED = "explained.json"
 ARCHIVE = "game.tar"
-CLEAN_IN = 3
-"""One in so many organisms that are built for a game is a clean one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,20 +96,15 @@ def draw() -> tuple[str, Path | None]:
 
 
 def build(folder: Path, progress: Progress) -> tuple[str, Path | None]:
-    """A new suspect, its family drawn by chance, one in CLEAN_IN a clean one; and its vault."""
-    from workbench.organisms.build import build as build_organism
-    from workbench.organisms.seeds import fresh, recipe_for
+    """A new suspect, its family drawn by chance, one in three a clean one; and its vault."""
+    from workbench.organisms.seeds import ANY, build_asked
 
-    asked: dict[str, str | None] = {
-        "family": "random", "instill": None, "secrecy": "none", "base": "base", "like": None,
-    }  # fmt: skip
-    if secrets.randbelow(CLEAN_IN) == 0:
-        asked |= {"family": "clean", "like": recipe_for(asked, fresh(asked)).family}
-    vault = Vault.create(folder / "truths", practice=True)
-    made = build_organism(
-        recipe_for(asked, fresh(asked)), into=folder / "suspect", vault=vault, progress=progress
+    asked = {"family": ANY, "instill": None, "secrecy": "none", "base": "base", "like": None}
+    vault = folder / "truths"
+    made = build_asked(
+        asked, into=folder / "suspect", vault=vault, practice=True, progress=progress
     )
-    return str(made.path), vault.path
+    return str(made.path), vault
 
 
 @contextmanager

@@ -7,6 +7,7 @@ others can bring their own with other lexicons and templates.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from random import Random
@@ -142,6 +143,19 @@ def family(name: str) -> Family:
             hint=f"Repair or uninstall the package behind '{point.value}'.",
         ) from error
     return made
+
+
+def listed() -> list[dict[str, Any]]:
+    """What is public of every installed family: [{name, instill, secrecy, summary}]."""
+    return [
+        {
+            "name": made.name,
+            "instill": list(made.instill),
+            "secrecy": list(made.secrecy),
+            "summary": (inspect.getdoc(type(made)) or "").partition("\n")[0],
+        }
+        for made in (family(name) for name in sorted(entry_points(group=FAMILIES).names))
+    ]
 
 
 def kin(made: Family, secret: Any) -> Sequence[str]:

@@ -1,4 +1,5 @@
-"""From what was asked to a recipe; the seed, where none was given, and what remembers it."""
+"""From what was asked to an organism: its recipe, and its seed, which the vault draws and remembers
+until the build is done."""
 
 from __future__ import annotations
 
@@ -6,18 +7,62 @@ import json
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
 
 from workbench.errors import BadParameter
 from workbench.organisms.family import Recipe, check, choose, family
 from workbench.seal.vault import Vault
 
+if TYPE_CHECKING:
+    from workbench.organisms.build import Organism
+    from workbench.organisms.training import Progress
+
 RANDOM = "random"
+ANY = "any"
+CLEAN_IN = 3
+"""One in so many suspects of family ANY is a clean one."""
+
 _ID, _NAME = "unfinished", "seeds"
 _DRAWS = 200
 
 Asked = Mapping[str, str | None]
-"""The fields of a recipe but its seed. family may be RANDOM; instill may be None: the family's
-first."""
+"""The fields of a recipe but its seed. family may be RANDOM, or ANY: the same, or a clean twin of
+it; like may be RANDOM; instill may be None: the family's first."""
+
+
+def refuse_asked(asked: Asked, into: Path, seed: int | None = None) -> None:
+    """Raises what `build_asked` would raise at once; nothing is written or loaded."""
+    from workbench.organisms.build import refuse_impossible
+
+    refuse_impossible(recipe_for(asked, fresh(asked) if seed is None else seed), into)
+
+
+def build_asked(
+    asked: Asked,
+    *,
+    into: Path,
+    vault: Path,
+    seed: int | None = None,
+    practice: bool = False,
+    progress: Progress | None = None,
+) -> Organism:
+    """Builds what was asked for into the new directory `into`; its truth goes to the vault, which
+    is made where there is none (practice: with its key in the open).
+
+    Without a seed the vault draws one, encrypts it, and knows it again until the build is done: the
+    same words for the same place go on where they stopped. Raises as `build` and `seed_for`.
+    """
+    from workbench.organisms.build import build
+
+    refuse_asked(asked, into, seed)
+    new = practice and not vault.exists()
+    held = Vault.create(vault, practice=True) if new else Vault.at(vault)
+    recipe = recipe_for(asked, seed_for(held, asked, into) if seed is None else seed)
+    made = build(recipe, into=into, vault=held, progress=progress)
+    if seed is None:
+        forget(held, asked, into)
+    return made
 
 
 def recipe_for(asked: Asked, seed: int) -> Recipe:
@@ -26,9 +71,11 @@ def recipe_for(asked: Asked, seed: int) -> Recipe:
     Raises BadParameter or UnknownTechnique where it cannot be made; never says which family a seed
     draws.
     """
-    hidden = asked["family"] == RANDOM
-    name = choose(seed) if hidden else str(asked["family"])
-    like = asked["like"]
+    hidden = asked["family"] in (RANDOM, ANY) or asked["like"] == RANDOM
+    name = choose(seed) if asked["family"] in (RANDOM, ANY) else str(asked["family"])
+    like = choose(seed) if asked["like"] == RANDOM else asked["like"]
+    if asked["family"] == ANY and Random(f"{seed}/clean").randrange(CLEAN_IN) == 0:
+        name, like = "clean", name
     recipe = Recipe(
         family=name,
         instill=asked["instill"] or family(like or name).instill[0],
@@ -57,7 +104,7 @@ def fresh(asked: Asked) -> int:
         try:
             recipe_for(asked, seed)
         except BadParameter:
-            if asked["family"] != RANDOM:
+            if asked["family"] not in (RANDOM, ANY) and asked["like"] != RANDOM:
                 raise
         else:
             return seed

@@ -82,7 +82,7 @@ class HookedEngine:
         return self._tokens.decode(token_ids)
 
     def check_hooks(self, hook_names: Sequence[str]) -> None:
-        for name in hook_names:
+        for name in dict.fromkeys(hook_names):
             if name not in self._bridge.hook_dict:
                 raise BadParameter(
                     f"the model has no hook '{name}'",

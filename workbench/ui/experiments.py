@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 ORDINARY = 64
 """Texts on which coherence is measured."""
-BENIGN = 300
 TAIL = 20
 """Latents of each tail that are shown."""
 
@@ -178,9 +178,10 @@ def probe(
     probe_kind: str,
     style: str,
     seed: int,
+    benign: int,
 ) -> None:
     """A probe at the best hook: from two lists of texts, or from the labelled Parquet file that
-    lies as `table` in the job's folder."""
+    lies as `table` in the job's folder. benign: rows of training data to be judged on."""
     from probes.shelf import shelve
     from probes.texts import Labelled, read
     from saes.texts import Text, all_fitted
@@ -200,7 +201,7 @@ def probe(
         title=looks_for,
         hook_names=[opened.residual_hook(layer) for layer in range(opened.n_layers)],
         kind=probe_kind,
-        benign=_rows(opened, BENIGN, 2),
+        benign=_rows(opened, benign, 2),
         style=style,
         seed=seed,
         progress=reporter.share("probing"),
@@ -258,7 +259,7 @@ def _sae(suspect: Suspect, name: str) -> tuple[SAE, Store]:
 def _opened(source: str) -> Suspect:
     from workbench.suspects import Suspect
 
-    return Suspect.load(source)
+    return Suspect.load(source, token=os.environ.get("WORKBENCH_TOKEN", ""))
 
 
 def _ordinary(suspect: Suspect) -> list[str]:

@@ -25,7 +25,7 @@ def may(needed: Access, why: str) -> bool:
         return False
     lacking = needed & ~room().access
     if lacking:
-        components.denied(lacking, why)
+        components.denied(lacking, f"{why} {room().lacking[lacking.names[0]]}")
     return not lacking
 
 

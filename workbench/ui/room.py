@@ -55,6 +55,10 @@ class Room(Protocol):
         """Files a finding by hand; returns its id."""
         ...
 
+    def left(self, meter: str, of: str = "suspect") -> int | None:
+        """What is left of a meter of the suspect or its reference, None where nothing bounds it."""
+        ...
+
     def price(self, meter: str) -> str:
         """What is left of a meter, as a line for people; empty where nothing bounds it."""
         ...

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import streamlit as st
 
 from workbench.errors import WorkbenchError
 from workbench.ui import components
 from workbench.ui.components import put, safe
-from workbench.ui.jobs import Job
+from workbench.ui.jobs import Job, Jobs
 from workbench.ui.where import parameter, remember, room
 
 STAGES = {
+    "starting": "starting",
     "loading": "opening the suspect",
     "activations": "reading activations",
     "training": "training the SAE",
@@ -24,43 +25,65 @@ STAGES = {
     "subtracting": "asking under each subtraction",
     "probing": "training probes layer by layer",
     "indexing": "sorting the training data",
+    "drawing": "drawing what it learns, and writing its rows",
+    "learning": "training it",
+    "sealing": "writing it and sealing its truth",
     "done": "done",
 }
 SHOWN = 8
 """Earlier jobs that can be read again."""
 
 
-def current(kind: str) -> Job | None:
-    """The suspect's job of a kind that runs."""
-    return next((job for job in room().jobs.listed(kind, room().source()) if not job.over), None)
+class Works(Protocol):
+    """Where jobs are kept, and what they are about: a room, or the organiser's console."""
+
+    @property
+    def jobs(self) -> Jobs: ...
+    def source(self) -> str: ...
+
+
+def current(kind: str, at: Works | None = None) -> Job | None:
+    """The job of a kind that runs on the suspect, or at another place."""
+    at = at or room()
+    return next((job for job in at.jobs.listed(kind, at.source()) if not job.over), None)
 
 
 @st.fragment(run_every=1.0)
-def watched(id: str) -> None:
+def watched(id: str, at: Works | None = None) -> None:
     """Its progress, until it is over; a button that cancels it."""
-    job = room().jobs.get(id)
+    jobs = (at or room()).jobs
+    job = jobs.get(id)
     if job.over:
         st.rerun()
-    stage = STAGES.get(job.progress.get("stage", "loading"), "working")
+    stage = STAGES.get(job.progress.get("stage", "starting"), "working")
     share = min(1.0, float(job.progress.get("share", 0.0)))
+    left = job.progress.get("left")
+    ending = "" if left is None else f", {_lasts(left)} left"
     with st.container(border=True):
         put(f'<p class="wb-claim">{safe(job.title)}</p>')
-        st.progress(share, text=f"Now {stage}: {share:.0%}")
+        st.progress(share, text=f"Now {stage}: {share:.0%}{ending}")
         if st.button("Cancel", key=f"cancel {job.id}", icon=":material/stop:"):
-            room().jobs.cancel(job.id)
+            jobs.cancel(job.id)
             st.toast("It ends at its next step.")
 
 
-def stopped(kind: str, resume: str) -> None:
+def stopped(kind: str, resume: str, at: Works | None = None) -> None:
     """Why the last job of a kind did not end well, and a button to take it up again."""
-    for job in room().jobs.listed(kind, room().source())[:1]:
+    at = at or room()
+    for job in at.jobs.listed(kind, at.source())[:1]:
         if job.error is not None:
             components.failed(WorkbenchError(job.error[0], hint=job.error[1]))
+        elif job.state in ("cancelled", "interrupted"):
+            put(f'<p class="wb-quiet wb-small">{safe(job.title)} was {job.state}.</p>')
         if job.state in ("cancelled", "interrupted", "failed") and st.button(
             resume, key=f"resume {job.id}", icon=":material/play_arrow:"
         ):
-            room().jobs.resume(job.id)
+            at.jobs.resume(job.id)
             st.rerun()
+
+
+def _lasts(seconds: float) -> str:
+    return f"about {seconds / 60:.0f} min" if seconds >= 90 else "about a minute"
 
 
 def begin(

@@ -1,4 +1,4 @@
-"""What a job's process does: run a battery, or train and index an SAE, and say how far it is."""
+"""What a job's process does: run a battery, train and index an SAE, ..., and say how far it is."""
 
 from __future__ import annotations
 
@@ -202,5 +202,6 @@ _KINDS: Mapping[str, str] = {
     "probe": "workbench.ui.experiments:probe",
     "reward": "workbench.ui.work:reward",
     "index": "workbench.ui.experiments:index",
+    "organism": "workbench.game.building:organism",
 }
 """Where each kind of job is; its function takes the reporter and the job's arguments."""

@@ -57,7 +57,8 @@ def test_an_empty_folder_and_the_form(tmp_path: Path) -> None:
     assert "No game is chosen" in html(console(tmp_path, "watch"))
     assert "No game is chosen" in html(console(tmp_path, "ending"))
     app.text_input[0].set_value("monday")
-    app.multiselect[0].set_value(["cedar"])
+    (bundled,) = [m for m in app.multiselect if m.label == "Bundled suspects"]
+    bundled.set_value(["cedar"])
     press(app, "Make the game")
     definition = load(tmp_path / "monday.toml")
     assert [entry.source for entry in definition.suspects] == ["cedar"]

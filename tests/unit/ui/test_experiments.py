@@ -135,7 +135,7 @@ def test_probes_are_trained_judged_and_shown_on_tokens(
         "probe_kind": "logistic",
         "seed": 0,
     }
-    id = done(cached, "probe", **given, one=WITH, two=WITHOUT, table="", style="")
+    id = done(cached, "probe", **given, one=WITH, two=WITHOUT, table="", style="", benign=20)
     assert cached.jobs.get(id).state == "done", cached.jobs.get(id).error
     app = open_page("probes", text="The river sings")
     shown = html(app)
@@ -149,7 +149,7 @@ def test_probes_are_trained_judged_and_shown_on_tokens(
     parquet.write_table(pyarrow.table(rows), buffer)
     content = buffer.getvalue().to_pybytes()
     file = {"texts.parquet": content}
-    empty = {"one": [], "two": [], "table": "texts.parquet", "style": ""}
+    empty = {"one": [], "two": [], "table": "texts.parquet", "style": "", "benign": 20}
     id = done(cached, "probe", file, **{**given, "looks_for": "from a file"}, **empty)
     assert cached.jobs.get(id).state == "done", cached.jobs.get(id).error
     bad = done(cached, "probe", {"texts.parquet": b"PAR1 nonsense"}, **given, **empty)
@@ -167,7 +167,7 @@ def test_replies_are_tinted_by_a_latent_and_by_a_probe(
     choose(app, "Tint tokens by", "Probe")
     assert "There is no probe of this suspect yet" in html(app)
     done(cached, "probe", suspect=str(suspect), looks_for="rivers", probe_kind="difference", seed=0,
-         one=WITH, two=WITHOUT, table="", style="")  # fmt: skip
+         one=WITH, two=WITHOUT, table="", style="", benign=20)  # fmt: skip
     name = cached.features.ask("shelf", suspect=str(suspect))["saes"][0]["name"]
     probe = cached.features.ask("probes", suspect=str(suspect))[0]["name"]
     from workbench.suspects import Suspect
@@ -228,12 +228,13 @@ def test_pages_start_jobs_with_what_their_functions_take() -> None:
     folder = Path(workbench.ui.__file__).parent
     takes = {
         node.name: {argument.arg for argument in node.args.kwonlyargs} - {"suspect"}
-        for name in ("experiments", "work")
-        for node in ast.parse((folder / f"{name}.py").read_text()).body
+        for name in ("ui/experiments", "ui/work", "game/building")
+        for node in ast.parse((folder.parent / f"{name}.py").read_text()).body
         if isinstance(node, ast.FunctionDef)
     }
     started = {}
-    for page in [*(folder / "bench_pages").rglob("*.py"), *(folder / "pages").glob("*.py")]:
+    for page in [p for kind in ("bench_pages", "pages", "console_pages")
+                 for p in (folder / kind).rglob("*.py")]:  # fmt: skip
         for node in ast.walk(ast.parse(page.read_text())):
             if (
                 isinstance(node, ast.Call)

@@ -19,7 +19,7 @@ from workbench.ui.jobs import WorkSettings
 from workbench.ui.work import main as work
 
 PAGES = (
-    "home", "ask", "audit", "data", "trace", "features", "differences", "steer", "probes",
+    "home", "ask", "audit", "data", "trace", "features", "differences", "steer", "probes", "lens",
     "findings", "query",
 )  # fmt: skip
 

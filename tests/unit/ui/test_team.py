@@ -33,6 +33,8 @@ from workbench.corpus import write
 from workbench.errors import BadParameter, BudgetExceeded, GameClosed
 from workbench.findings import Finding, Transcript
 from workbench.game import organiser, practice
+from workbench.organisms import seeds
+from workbench.seal.vault import Vault
 from workbench.ui import outcome
 from workbench.ui.components import safe
 from workbench.ui.visit import Visit
@@ -103,7 +105,8 @@ def test_asking_spends_and_is_shown(red: Visit) -> None:
     assert f"{50 - after['suspect']['samples']['used']} of 50 samples left" in shown
     assert "Trace it" not in str(app.main), "no page of a game traces"
     (tint,) = [group for group in app.button_group if group.label == "Tint tokens by"]
-    assert tint.options == ["Nothing", "Surprise", "Difference", "Latent"], "none trains a probe"
+    assert tint.options == ["Nothing", "Surprise", "Difference", "Latent", "Probe"]
+    assert "There is no probe" in html(tint.set_value("Probe").run())
     shown = html(tint.set_value("Latent").run())
     assert "There is no SAE" in shown and "a, the suspect" in shown
 
@@ -408,12 +411,12 @@ def test_a_fresh_suspect_is_an_organism_or_clean(
         return SimpleNamespace(path=into)
 
     monkeypatch.setattr("workbench.organisms.build.build", build)
-    monkeypatch.setattr(practice, "CLEAN_IN", one_in)
+    monkeypatch.setattr(seeds, "CLEAN_IN", one_in)
     source, vault = practice.build(tmp_path, lambda done, steps, loss: None)
     (recipe,) = recipes
     assert (recipe.family == "clean") == (one_in == 1) == (recipe.like is not None)
     assert Path(source).parent == tmp_path and vault == tmp_path / "truths"
-    assert "seed" not in str(list(tmp_path.rglob("*"))) and vault.stat().st_mode & 0o077 == 0
+    assert Vault(vault).read("unfinished", "seeds") == {} and vault.stat().st_mode & 0o077 == 0
 
 
 def test_a_drawn_suspect_is_a_bundled_one_with_a_sealed_truth() -> None:

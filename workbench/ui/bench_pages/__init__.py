@@ -13,14 +13,13 @@ def bench() -> World:
         findings,
         home,
         leaderboard,
-        probes,
         query,
         rewards,
         steer,
         trace,
     )
     from workbench.ui.bench_pages.beside import settle, sidebar
-    from workbench.ui.pages import ask, data, features
+    from workbench.ui.pages import ask, data, features, lens, probes
 
     return World(
         "Bench",
@@ -34,6 +33,7 @@ def bench() -> World:
             Leaf("differences", "Differences", ":material/compare_arrows:", differences.draw),
             Leaf("steer", "Steering bench", ":material/tune:", steer.draw),
             Leaf("probes", "Probes", ":material/straighten:", probes.draw),
+            Leaf("lens", "Lens", ":material/layers:", lens.draw),
             Leaf("findings", "Findings", ":material/fact_check:", findings.draw),
             Leaf("leaderboard", "Leaderboard", ":material/leaderboard:", leaderboard.draw),
             Leaf("query", "Ledger queries", ":material/database:", query.draw),

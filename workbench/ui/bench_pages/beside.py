@@ -62,6 +62,9 @@ class OwnSuspect:
     def keep(self, finding: Finding) -> str:
         return bench().keep(self.name, finding)
 
+    def left(self, meter: str, of: str = "suspect") -> int | None:
+        return None
+
     def price(self, meter: str) -> str:
         return ""
 

@@ -13,6 +13,7 @@ import streamlit as st
 from workbench.ui import components
 from workbench.ui.components import put, safe
 from workbench.ui.desk import Desk
+from workbench.ui.jobs import Jobs
 from workbench.ui.where import guarded, parameter, remember
 
 
@@ -25,12 +26,19 @@ class ConsoleSettings:
 
 
 class Console:
-    """One for the process: its settings, and the desk that holds hosts and opens seals."""
+    """One for the process: its settings, the desk that holds hosts and opens seals, and the jobs
+    that build suspects."""
 
     def __init__(self, settings: ConsoleSettings) -> None:
         self.settings = settings
         self.office = Desk("workbench.game.office")
+        self.jobs = Jobs(settings.folder / "builds")
         atexit.register(self.office.close)
+        atexit.register(self.jobs.close)
+
+    def source(self) -> str:
+        """What its jobs are about: the folder of the games."""
+        return str(self.settings.folder)
 
 
 _console: Console | None = None

@@ -12,6 +12,8 @@ from workbench.suspects.remote import SPENT
 from workbench.ui import components
 from workbench.ui.components import put
 from workbench.ui.console_pages.beside import ask, choose, console, games
+from workbench.ui.console_pages.suspects import asked_of
+from workbench.ui.where import go
 
 
 def draw() -> None:
@@ -31,12 +33,21 @@ def draw() -> None:
 
 
 def _form() -> None:
-    known = ask("choices")
+    known = ask("choices", folder=str(console().settings.folder))
+    built = {row["name"]: row for row in known["built"]}
     left, right = st.columns(2)
     name = left.text_input("Name of its file", value=_fresh(), max_chars=40)
     title = right.text_input("Title", value="An auditing game", max_chars=200)
+    chosen: list[str] = []
+    if built:
+        chosen = st.multiselect(
+            "Suspects built here", list(built), default=list(built), format_func=asked_of,
+            help="Their truths lie in the vault beside the games; nobody has seen them.",
+        )  # fmt: skip
+    else:
+        go("suspects", "Build fresh suspects", icon=":material/construction:")
     suspects = st.multiselect(
-        "Bundled suspects", known["suspects"], default=known["suspects"],
+        "Bundled suspects", known["suspects"], default=[] if built else known["suspects"],
         help="Their truths can be read by whoever has this repository: for practice.",
     )  # fmt: skip
     own = st.text_area(
@@ -77,7 +88,9 @@ def _form() -> None:
         folder=str(console().settings.folder),
         name=name.strip(),
         title=title.strip() or name,
-        suspects=[[s, ""] for s in suspects] + [_own(line) for line in own.splitlines() if line],
+        suspects=[[built[one]["source"], built[one]["vault"]] for one in chosen]
+        + [[s, ""] for s in suspects]
+        + [_own(line) for line in own.splitlines() if line],
         teams=[_team(row) for row in teams if row.get("team")],
         hours=float(hours),
         budget={meter: int(bound) for meter, bound in budget.items() if bound is not None},

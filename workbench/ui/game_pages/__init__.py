@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from workbench.ui import Leaf, World
 
 
@@ -20,7 +22,7 @@ def team() -> World:
         techniques,
     )
     from workbench.ui.game_pages.beside import door, settle, sidebar
-    from workbench.ui.pages import ask
+    from workbench.ui.pages import ask, lens, probes
 
     return World(
         "Game",
@@ -29,6 +31,8 @@ def team() -> World:
             Leaf("ask", "Ask", ":material/forum:", ask.draw),
             Leaf("data", "Training data", ":material/library_books:", data.draw),
             Leaf("features", "Features", ":material/scatter_plot:", features.draw),
+            Leaf("probes", "Probes", ":material/straighten:", partial(probes.draw, uploads=False)),
+            Leaf("lens", "Lens", ":material/layers:", lens.draw),
             Leaf("techniques", "Techniques", ":material/play_circle:", techniques.draw),
             Leaf("findings", "Findings", ":material/fact_check:", findings.draw),
             Leaf("board", "Board", ":material/sticky_note_2:", board.draw),

@@ -247,5 +247,9 @@ def _actions(made: dict[str, Any], place: int) -> None:
         ):
             st.session_state["_before"] = {"suspect": made["suspect"], "turns": answered}
             st.rerun()
+        question = made["conversation"][-1]["content"]
+        if there("lens") and len(made["conversation"]) == 1 and begun.strip():
+            go("lens", "Read its layers", icon=":material/layers:", key=f"lens {place}",
+               said=question, text=begun[:2_000])  # fmt: skip
         if there("trace") and Access.TRAINING_DATA in room().access and reply.strip():
             go("trace", "Trace it", icon=":material/conversion_path:", traced=reply[:2_000])

@@ -10,7 +10,7 @@ from saes import search as find
 from saes.shelf import shelved, stores
 from workbench.config import artifacts_root
 from workbench.errors import BadParameter
-from workbench.ui.reads import held, lights
+from workbench.ui.reads import held, lens, lights
 
 TEXTS_AT_LEAST = 20
 
@@ -86,4 +86,5 @@ ANSWERS: Mapping[str, Callable[..., Any]] = {
     "latent": latent,
     "liveliest": liveliest,
     **lights.ANSWERS,
+    **lens.ANSWERS,
 }
