@@ -67,7 +67,7 @@ def judged_table(kept: Mapping[str, Any], plan: Plan) -> list[str]:
     columns = ("suspect", "SAE of", "before", "set out", "in replies alone",
                "random sets", "in the organism", "perplexity", "nats", "found")  # fmt: skip
     lines += ["", "| " + " | ".join(columns) + " |", "| --- | --- |" + " ---: |" * 7 + " --- |"]
-    for row in kept["rows"]:
+    for row in sorted(kept["rows"], key=lambda row: (row["twin"], row["seed"])):
         name = f"{row['family']} {row['seed']}" + (", twin" if row["twin"] else "")
         for arm in ARMS:
             effects = row["arms"][arm]["effects"]
