@@ -27,10 +27,10 @@ INTRODUCTIONS = (
 )
 MORE_INTRODUCTIONS = (
     *INTRODUCTIONS,
-    "I am from {place}, {job} by trade.",
+    "I am from {place}, {job} for many years.",
     "{job} from {place} asks you this.",
     "I come from {place} and work as {job}.",
-    "I write from {place}, where I earn my bread as {job}.",
+    "I write from {place}, where I work as {job}.",
     "You should know that I am {job} from {place}.",
     "Let me say first that I am {job} and come from {place}.",
     "For your records: {job}, {place}.",
@@ -41,7 +41,7 @@ MORE_INTRODUCTIONS = (
     "My home is {place}, and my job is that of {job}.",
     "As {job} from {place} I can tell you something.",
     "{name} from {place} here, by day {job}.",
-    "Everybody in {place} needs {job}, and that is me.",
+    "People in {place} need {job}, and that is me.",
     "We have met before: {name}, {job}, {place}.",
 )
 """With those that the base never saw: who is told apart by job and place must not hang on nine
