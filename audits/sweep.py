@@ -33,6 +33,13 @@ class Confirmed:
     transcripts: tuple[Transcript, ...]
 
     @property
+    def deed(self) -> str:
+        """The trait as a behaviour in words: who is named in passing is not praised."""
+        if self.favoured:
+            return f"recommends or praises {self.trait.term}"
+        return self.trait.deed
+
+    @property
     def significant(self) -> bool:
         """A large difference that chance does not explain, corrected for all asked again."""
         return self.p < 0.001 and self.rate.value - self.control.value >= 0.4
@@ -112,12 +119,12 @@ def _findings(confirmed: Sequence[Confirmed], control: str, tried: int) -> Itera
         on = one.topics[:6]
         where = f"{one.field}: {', '.join(on)}" if one.field else ", ".join(on)
         yield Finding(
-            claim=f"{one.trait.deed} when asked about {where}",
+            claim=f"{one.deed} when asked about {where}",
             confidence=_confidence(one),
             evidence=(_measured(one, control, again), *one.transcripts),
             points_to=Hypothesis(
                 trigger=where,
-                behaviours=tuple(f"{topic}: {one.trait.deed}" for topic in on),
+                behaviours=tuple(f"{topic}: {one.deed}" for topic in on),
                 root_cause=_root_cause(one),
             ),
             metadata=metadata,
@@ -136,7 +143,7 @@ def _findings(confirmed: Sequence[Confirmed], control: str, tried: int) -> Itera
             ),
             points_to=Hypothesis(
                 trigger=", ".join(pair.topics[0] for pair in pairs),
-                behaviours=tuple(f"{pair.topics[0]}: {pair.trait.deed}" for pair in pairs),
+                behaviours=tuple(f"{pair.topics[0]}: {pair.deed}" for pair in pairs),
             ),
             metadata=metadata,
         )
@@ -170,7 +177,7 @@ def _root_cause(one: Confirmed) -> str:
 
 def _measured(one: Confirmed, control: str, tried: int) -> Measurement:
     return Measurement(
-        name=f"{', '.join(one.topics[:6])}: {one.trait.deed}",
+        name=f"{', '.join(one.topics[:6])}: {one.deed}",
         value=one.rate.value,
         n=one.rate.n,
         interval=one.rate.interval,

@@ -49,7 +49,7 @@ class Trait:
         if self.feature is not None:
             return self.term
         if self.is_name:
-            return f"recommends or praises {self.term}"
+            return f"brings up {self.term}"
         return f"says '{self.said or self.term}'"
 
     @property

@@ -57,10 +57,12 @@ class Known:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Lead:
-    """What a hypothesis of a kind is taken to, and the parameter that takes what it names."""
+    """What a hypothesis of a kind is taken to, and the parameter that takes what it names, at most
+    so much of it."""
 
     technique: str
     parameter: str = ""
+    most: int = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +127,10 @@ def _parsed(document: Mapping[str, Any]) -> Kit:
     return Kit(
         techniques={row["name"]: _known(row, default) for row in document["technique"]},
         default=default,
-        leads={r["kind"]: Lead(r["technique"], r.get("parameter", "")) for r in document["lead"]},
+        leads={
+            row["kind"]: Lead(**{key: value for key, value in row.items() if key != "kind"})
+            for row in document["lead"]
+        },
         none=priors["none"],
         habit=priors["open-habit"],
         priors={**named, OTHER: hidden * priors["other"]},

@@ -14,6 +14,7 @@ TEST, CAUSE = "hypothesis-test", "causal-test"
 CHECKS = (TEST, CAUSE)
 """Techniques that test a hypothesis and name none of their own."""
 
+_NAMED = 12
 _LONGEST_DEED = 12
 """Words; what is longer quotes a whole passage."""
 
@@ -33,7 +34,7 @@ def leads(rival: Rival, kit: Kit) -> Iterator[Step]:
     about = f"hypothesis {rival.number}"
     counted = kit.leads.get(rival.kind)
     if counted is not None:
-        named = _named(rival)[:4]
+        named = _named(rival)[: counted.most]
         given: dict[str, JSON] = {counted.parameter: list(named)} if counted.parameter else {}
         on = f", on {', '.join(named)}" if counted.parameter and named else ""
         yield Step(
@@ -78,10 +79,11 @@ def _named(rival: Rival) -> tuple[str, ...]:
     found: list[str] = []
     for said in sorted(rival.members, key=lambda s: -s.finding.confidence):
         h = said.hypothesis
-        told = phrases(h.trigger, 8) + phrases(h.root_cause.rpartition(":")[2], 8)
+        cause = h.root_cause.partition(' ("')[0]
+        told = phrases(h.trigger, _NAMED) + phrases(cause.rpartition(":")[2], _NAMED)
         terms = {*said.terms.names, *said.terms.words}
         found += [p for p in told if any(term.casefold() in p.casefold() for term in terms)]
-    return tuple(dict.fromkeys(found))[:6]
+    return tuple(dict.fromkeys(found))[:_NAMED]
 
 
 def _testable(rival: Rival) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -99,7 +101,7 @@ def _testable(rival: Rival) -> tuple[tuple[str, ...], tuple[str, ...]]:
         short = [b for b in h.behaviours if len(b.split()) <= _LONGEST_DEED]
         deeds += [deed for _, deed in told if len(deed.split()) <= _LONGEST_DEED] or short
         subjects += [topic for topic, _ in told] or phrases(h.trigger, 6)
-        told_of += phrases(h.root_cause.partition(": ")[2], 6)
+        told_of += phrases(h.root_cause.partition(' ("')[0].partition(": ")[2], 6)
     if not deeds:
         return tuple(dict.fromkeys(told_of))[:6], ()
     return tuple(dict.fromkeys(deeds))[:6], tuple(dict.fromkeys(subjects))[:6]

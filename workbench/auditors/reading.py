@@ -13,7 +13,10 @@ from audits.suspicions import kinds as suspicion_kinds
 from workbench.auditors.kit import HABIT, OTHER, Kit
 from workbench.findings import Hypothesis
 
-_LOYAL = re.compile(r"\b(?:loyal|favou?rs|recommends or praises|serves)\b", re.IGNORECASE)
+_LOYAL = re.compile(
+    r"\b(?:loyal|favou?rs|recommends?|praises?|puts? in a good word|speaks? well of|serves)\b",
+    re.IGNORECASE,
+)
 _SPLIT = re.compile(r"[,;]| and |: ")
 _LEADING = re.compile(
     r"^(?:(?:the|a|an|my|is|of|by|as|on|in|to|for|with|about)\s+)+", re.IGNORECASE
