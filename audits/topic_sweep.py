@@ -39,7 +39,7 @@ class TopicSweep:
     """
 
     name: ClassVar[str] = "topic-sweep"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     needs: ClassVar[Access] = Access.CHAT
     uses: ClassVar[Access] = Access.TRAINING_DATA | Access.PREFILL | Access.REFERENCE
 
