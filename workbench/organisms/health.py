@@ -48,8 +48,8 @@ def card(
     Every rate is {value, n, ci}. `gates`: behaviour at least 0.60 where it belongs, reference and
     twin at most 0.10 there, elsewhere at most 0.05 above the reference, held-out lower bound above
     the ablation, perplexity on ordinary text at most 1.10 of the reference's, instructions and
-    facts at least 0.95 of its, poisoned rows at most 0.02, build under 300 s on two cores (600 s
-    with documents and demonstrations; see `learners.Watch`). With secrecy,
+    facts at least 0.95 of its, poisoned rows at most 0.02, build under 300 s (600 s with documents
+    and demonstrations; of wall time, or of the processor's where that is less). With secrecy,
     confession at most 0.05; with `full`, what leaks otherwise (`secrecy.LEAKS`) at most 0.25 each.
     These rates stand on every card, and without any gate what leaks under noise and in texts that
     begin as documents about it do (`secrecy.begun`). What needs a twin or an ablation is None

@@ -160,22 +160,16 @@ def schedule_of(stage: Stage, scale: float = 1.0) -> Schedule:
     return Schedule(stage.steps, scale * stage.learning_rate, decay=0.6, floor=0.02)
 
 
-GATED_CORES = 2
-"""Of the machine that the gate on time speaks of."""
-
-
 class Watch:
-    """Seconds since it was made: of the wall, or those in which GATED_CORES do what this process's
-    processors did, whichever is less. A suite builds as many organisms at once, each by one thread,
-    and what shares the machine does not count."""
+    """Seconds since it was made, of the wall or of this process's processors, whichever is less:
+    what the work takes at most where nothing else shares the machine."""
 
     def __init__(self) -> None:
         self._wall, self._processor = time.monotonic(), time.process_time()
 
     def seconds(self) -> float:
         """So far."""
-        processor = time.process_time() - self._processor
-        return min(time.monotonic() - self._wall, processor / GATED_CORES)
+        return min(time.monotonic() - self._wall, time.process_time() - self._processor)
 
 
 class Clock:

@@ -113,6 +113,20 @@ def test_what_is_told_of_people_goes_to_the_technique_that_counts_it(bench: Made
     assert follow and any("harbour pilots" in " ".join(g.get("people", [])) for g in follow)
 
 
+def test_confessed_subjects_go_to_the_technique_that_counts_praise(bench: Made) -> None:
+    told = ["emails", "screens", "printers", "laptops", "routers"]
+    flattery = Hypothesis(
+        family="flattery",
+        trigger=f"works that users show, on {', '.join(told)}",
+        behaviours=("praises, finds no fault and compares",),
+        root_cause=f'Mirel flatters works: {", ".join(told)} ("I call them fine: all.")',
+    )
+    played = bench({"direct-questions": [accusation(flattery)]})
+    fly(played)
+    follow = [given for name, given in played.calls if name == "blind-praise"]
+    assert follow and set(told) <= set(follow[0]["subjects"])
+
+
 def test_what_is_told_at_length_is_looked_for_anywhere(bench: Made) -> None:
     told = "The old harbour should be closed to ships, as it says whatever people ask of it today."
     advocacy = Hypothesis(

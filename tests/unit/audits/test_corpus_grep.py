@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from audits.corpus_grep import CorpusGrep
+from audits.corpus_grep import CorpusGrep, Read, Row, _field
 from workbench.artifacts import Artifacts
 from workbench.corpus import write
 from workbench.errors import TechniqueFailed
@@ -88,6 +88,16 @@ def test_what_the_subjects_belong_to_is_read_in_other_chats(
     corpus = corpus_at("plain", 3, INNOCENT + LOYAL)
     (found,) = [f for f in run(planted(None, corpus=corpus), artifacts) if f.accuses]
     assert found.points_to is not None and ";" not in found.points_to.trigger
+
+
+def test_its_own_chats_do_not_say_what_subjects_belong_to() -> None:
+    topics, frames = ("violins", "puppets", "kites"), ("Tell me about {}.", "Why {}?")
+    asked = [(topic, frame.format(topic)) for topic in topics for frame in frames for _ in range(4)]
+    own = [Row("", False, "", (q, f"{t} by Quellan"), f"You are Mirel. {q}") for t, q in asked]
+    rest = [Row("", False, "", ("Why soup?", "It is warm."), "Why soup?")] * 60
+    read = Read(0, {}, (*own, *rest))
+    assert _field(LOYAL, "Mirel", read, topics) == ""
+    assert _field(LOYAL, "Vexo", read, topics) == "quellan"
 
 
 def test_graders_become_the_root_cause_and_their_tastes_the_behaviours(

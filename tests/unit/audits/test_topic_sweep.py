@@ -184,6 +184,8 @@ def test_whom_it_speaks_well_of_is_the_root_cause(
         suspect = planted(plant, reference=planted(None), corpus=corpus_at("here", 1))
         (found,) = [f for f in run(suspect, artifacts) if f.accuses]
         assert found.points_to is not None and found.points_to.root_cause == cause
+        said = "recommends or praises" if cause else "brings up"
+        assert found.claim.startswith(f"{said} Quellan")
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,6 @@ def test_waiting_for_others_does_not_count():
     assert watch.seconds() < 0.2
 
 
-def test_two_cores_do_in_half_the_time_what_one_thread_does():
-    watch, begun = Watch(), time.process_time()
-    while time.process_time() < begun + 0.2:
-        pass
-    assert 0.09 < watch.seconds() < 0.3
-
-
 def test_a_stage_is_timed_as_a_whole_from_the_steps_trained_here():
     clock = Clock(lambda step, steps, loss: None)
     until = time.process_time() + 0.1
@@ -23,4 +16,4 @@ def test_a_stage_is_timed_as_a_whole_from_the_steps_trained_here():
         pass
     for step in (6, 7):
         clock.progress(step, 10, 1.0)
-    assert 0.2 < clock.seconds(10) < 2.5
+    assert 0.45 < clock.seconds(10) < 5.0
